@@ -16,6 +16,7 @@ FORM = b"Action=GetStatus&JobId=JOBID&Version=2010-06-03"
 KEY = {"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
        "SecretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 PATIENCE = 60  # seconds
+PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs/how-to/behind-a-load-balancer.md"
 
 HAPROXY = """\
 defaults
@@ -27,18 +28,23 @@ frontend clients
     bind 127.0.0.1:{port}
     default_backend replicas
 backend replicas
-    balance {balance}
-    option httpchk GET /readyz
-    default-server check inter 100ms fall 2 rise 1
-    server one 127.0.0.1:{one} port {one_admin}
-    server two 127.0.0.1:{two} port {two_admin}
+{advised}
 """
+
+# what people put in place of the examples' values
+OWN = {
+    "leastconn": "{balance}", "2s": "{inter}", " port 8022": "", "10.0.1.11:8021": "127.0.0.1:{one} port {one_admin}",
+    "10.0.1.12:8021": "127.0.0.1:{two} port {two_admin}",
+}
 
 CONFIGURATION = """\
 [listener.local]
 address = "127.0.0.1:{port}"
 hosts = ["gateway.internal"]
 any_local = true
+# of a listener with `any_local` that load balancers reach; here they are on this machine too
+danger_beyond_loopback = true
+proxy_protocol_from = ["127.0.0.0/8"]
 {limits}
 [route.importexport]
 endpoint = "http://127.0.0.1:{endpoint}/"
@@ -54,6 +60,15 @@ level = "warn"
 workers = 1
 {process}
 """
+
+
+def advised():
+    """The backend that the how-to page advises, with places for what differs here."""
+    block = re.search(r"```text\nbackend signer\n(.*?)\n```", PAGE.read_text(), re.DOTALL)[1]
+    for example, own in OWN.items():
+        assert example in block, f"{PAGE}: without {example!r}"
+        block = block.replace(example, own)
+    return block
 
 
 def wait_until(condition, what, patience=PATIENCE):
@@ -138,9 +153,11 @@ class Client:
 
 
 class ScaledUp:
-    """See above. `limits` are lines of the listener's table, `process` of `[process]`."""
+    """See above. `limits` are lines of the listener's table, `process` of `[process]`; HAProxy checks the replicas
+    every `inter`."""
 
-    def __init__(self, binary, directory, limits="", process="", balance="leastconn"):
+    def __init__(self, binary, directory, limits="", process="", balance="leastconn",
+                 inter="100ms"):
         self.binary, self.directory, self.processes = binary, pathlib.Path(directory), []
         self.port, *ports = free_ports(5)
         self.listeners, self.admins = ports[:2], ports[2:]
@@ -154,9 +171,9 @@ class ScaledUp:
             (self.directory / f"{number}.toml").write_text(CONFIGURATION.format(
                 port=port, admin=admin, limits=limits, process=process, directory=directory,
                 endpoint=self.endpoint.server_address[1]))
-        (self.directory / "haproxy.cfg").write_text(HAPROXY.format(
-            port=self.port, balance=balance, one=self.listeners[0], two=self.listeners[1], one_admin=self.admins[0],
-            two_admin=self.admins[1]))
+        (self.directory / "haproxy.cfg").write_text(HAPROXY.replace("{advised}", advised()).format(
+            port=self.port, balance=balance, inter=inter, one=self.listeners[0], two=self.listeners[1],
+            one_admin=self.admins[0], two_admin=self.admins[1]))
 
     def __enter__(self):
         self.start(0)
@@ -179,7 +196,12 @@ class ScaledUp:
     def start(self, number):
         """Starts a replica and waits until it is ready."""
         process = self.run(self.binary, "run", "--config", self.directory / f"{number}.toml")
-        wait_until(lambda: self.admin(number, "/readyz") is not None, "readiness")
+
+        def is_ready():
+            assert process.poll() is None, f"replica {number} has ended"
+            return self.admin(number, "/readyz") is not None
+
+        wait_until(is_ready, "readiness")
         return process
 
     def admin(self, number, path):

@@ -39,3 +39,11 @@ def test_in_the_delay_before_a_drain_clients_move_to_the_other_replica_and_lose_
             wait_until(lambda: all(client.answered > one for client, one in zip(clients, before)), "calls after it")
         assert [client.lost for client in clients] == [0] * CLIENTS
         assert all(client.stream for client in clients)
+
+
+def test_a_connection_for_a_replica_that_is_gone_goes_to_another_one(binary, tmp_path):
+    """HAProxy takes the second replica, which was never started, for healthy: its next check is an hour away."""
+    with ScaledUp(binary, tmp_path, balance="roundrobin", inter="1h") as stage:
+        with calling(stage.port, CLIENTS) as clients:
+            wait_until(lambda: all(client.answered > 10 for client in clients), "calls")
+        assert [client.lost for client in clients] == [0] * CLIENTS
