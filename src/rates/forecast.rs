@@ -76,7 +76,8 @@ impl Forecast {
         let target = need.max(reserve).saturating_add(waiting);
         let returned = allowance.take_out(tokens.saturating_sub(target));
         let wanted = if returned > 0 { 0 } else { target.saturating_sub(tokens) };
-        allowance.ask_below((need / 2).max(reserve));
+        // half of them are for the calls that come before the reply; to ask for each token costs a question a call
+        allowance.ask_below(need.max(reserve).div_ceil(2));
         self.tokens = tokens.saturating_sub(returned);
         Question { wanted, returned, owed: allowance.take_owed() }
     }

@@ -279,6 +279,28 @@ fn few_calls_wait_for_the_store() {
 }
 
 #[test]
+fn the_store_is_asked_once_for_many_calls_of_a_client_within_its_rate() {
+    // the last column: the most questions for each call, twice as many as there are
+    for (calls, burst, demand, replicas, most) in [
+        (10, 10, 8.0, 1, 0.7),
+        (50, 50, 40.0, 1, 0.15),
+        (50, 50, 40.0, 4, 0.5),
+        (100, 100, 80.0, 1, 0.08),
+        (1000, 1000, 800.0, 4, 0.03),
+        (1000, 1, 800.0, 1, 0.05),
+        (10_000, 10_000, 8000.0, 8, 0.006),
+        (10_000, 1, 8000.0, 8, 0.04),
+    ] {
+        let scene = Scene::even(calls, burst, replicas, demand);
+        let counts = scene.run();
+        let asked = counts.questions as f64;
+        let name = format!("{calls}/s, burst {burst}, {demand} calls in a second at {replicas} replicas: {counts:?}");
+        assert!(asked / counts.calls as f64 <= most, "{name}");
+        assert!(asked / replicas as f64 / scene.seconds as f64 <= 21.0, "{name}");
+    }
+}
+
+#[test]
 fn the_store_is_asked_a_bounded_number_of_times_however_much_a_client_calls() {
     for (replicas, demand) in [(1, 100_000.0), (8, 100_000.0), (100, 50_000.0)] {
         let scene = Scene::even(100, 100, replicas, demand);
