@@ -48,6 +48,7 @@ authenticate = ["token"]
 token_sha256 = "0e89820860c342f2c7ec694d144023b10301c2accdd078cb5167a06d0c3d5bcc"
 allow = ["main:Get*", "main:List*"]
 deny = ["main:CreateJob"]
+{limits}
 [route.main]
 endpoint = "http://127.0.0.1:{port}/"
 [key.main]
@@ -93,13 +94,13 @@ def form(size):
 
 
 @contextlib.contextmanager
-def running(program, directory, port):
+def running(program, directory, port, limits=""):
     """Runs the program under callgrind, which writes `directory/counted-*` for each thread. Yields its address."""
     key = directory / "key.json"
     key.touch(mode=0o600)
     key.write_text(json.dumps(KEY))
     configuration = directory / "countersign.toml"
-    configuration.write_text(CONFIGURATION.format(port=port, directory=directory))
+    configuration.write_text(CONFIGURATION.format(port=port, directory=directory, limits=limits))
     logs = directory / "logs"  # not beside the configuration, which the program watches
     logs.mkdir()
     command = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={directory}/counted"]
@@ -143,21 +144,23 @@ def call(address, form, times):
             answers.read(length_of(answers))
 
 
-def instructions(program, size, times):
-    """All instructions of the worker's thread: of all threads, it executes the most."""
+def instructions(program, size, times, limits=""):
+    """All instructions of the worker's thread: of all threads, it executes the most. `limits` are more lines of the
+    client's table, and the tables after it."""
     with tempfile.TemporaryDirectory() as directory, Endpoints(("127.0.0.1", 0), Endpoint) as endpoint:
         directory = pathlib.Path(directory)
         threading.Thread(target=endpoint.serve_forever, daemon=True).start()
-        with running(program, directory, endpoint.server_address[1]) as at:
+        with running(program, directory, endpoint.server_address[1], limits) as at:
             call(at, form(size), times)
         endpoint.shutdown()
         counted = [re.search(r"^totals: (\d+)", file.read_text(), re.M) for file in directory.glob("counted-*")]
         return max(int(total[1]) for total in counted if total)
 
 
-def each(program, size, few, many):
+def each(program, size, few, many, limits=""):
     """The instructions of one additional exchange."""
-    return (instructions(program, size, many) - instructions(program, size, few)) / (many - few)
+    counted = [instructions(program, size, times, limits) for times in (few, many)]
+    return (counted[1] - counted[0]) / (many - few)
 
 
 def record():
