@@ -1,4 +1,4 @@
-//! Where the store is, how it is known, and why it cannot be used.
+//! How a store is reached and authenticated, and the reasons why it cannot be used.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,92 +11,109 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::guarded_file::{self, GuardError};
-use crate::trust::{self, ClientTls, Roots, RootsError};
+use crate::trust::{self, Anchors, ClientTls, ClientTlsSettings, IdentityError, Roots, RootsError};
 
 /// The longest password, in bytes.
 const LONGEST_PASSWORD: usize = 4096;
 
-/// Where connections are made to.
+/// The address to which connections are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreAddress {
-    /// A name or address, IPv6 without brackets, and a port.
+    /// A host name or an IP address (IPv6 without brackets), and a port.
     Tcp(String, u16),
-    /// A Unix socket.
+    /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
-/// The store, as the configuration says.
+/// The store as the configuration describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreLocation {
-    /// Where it is.
+    /// The address to which connections are made.
     pub address: StoreAddress,
-    /// Who may vouch for it, and the name in its certificate; nobody where the connection is in clear.
-    pub tls: Option<(Roots, String)>,
-    /// The user that we are there. `None`: the default one.
+    /// How connections are protected. `None`: they are not.
+    pub tls: Option<StoreTls>,
+    /// The ACL user to log in as. `None`: the store's default user.
     pub user: Option<String>,
-    /// Its password.
+    /// The file with that user's password.
     pub password_file: Option<PathBuf>,
     /// The number of the database.
     pub database: u16,
 }
 
-/// A store that can be connected to.
+/// TLS towards the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreTls {
+    /// The authorities that may sign the store's certificate.
+    pub roots: Roots,
+    /// The name that must be in its certificate.
+    pub host: String,
+    /// The certificate that we show it, if any.
+    pub client: ClientTlsSettings,
+}
+
+/// A store whose configuration has been checked, so that connections can be made to it.
 #[derive(Debug, Clone)]
 pub struct StoreServer {
     pub(super) location: StoreLocation,
     trust: StoreTrust,
 }
 
-/// How it is known.
+/// How the store is authenticated.
 #[derive(Debug, Clone)]
 enum StoreTrust {
+    /// It is not: the connection has no TLS.
     Anybody,
-    /// The platform's roots are not read again: their directory may be out of reach by then.
-    Platform(Arc<ClientConfig>, ServerName<'static>),
+    /// By the platform's roots. They are read once, because a confined process may not be able to read them again.
+    Platform(Arc<Anchors>, ServerName<'static>),
+    /// By the authorities in a file, which is read for each connection.
     File(PathBuf, ServerName<'static>),
 }
 
-/// Why the store cannot be used.
+/// The reason why the store cannot be used.
 #[derive(Debug, Error)]
 pub enum StoreFault {
-    /// Its certificate can be for no such name.
+    /// No certificate can be for the configured name.
     #[error("`{0}` is not a DNS name or IP address that a certificate can be for")]
     Name(String),
-    /// Who may vouch for it.
+    /// The trusted authorities cannot be read.
     #[error(transparent)]
     Roots(#[from] RootsError),
-    /// The file of the password.
+    /// The client certificate or its key cannot be read.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The password file cannot be read.
     #[error("the password of the store cannot be read")]
     Password(#[from] GuardError),
-    /// What the file holds, which may be a secret, and is not shown.
+    /// The password file has other contents. They may be a secret, so the message does not show them.
     #[error("{} holds no password: write it on one line of at most {LONGEST_PASSWORD} bytes", .0.display())]
     NoPassword(PathBuf),
-    /// It cannot be reached.
+    /// No connection can be made.
     #[error("the store cannot be reached")]
     Connect(#[source] io::Error),
-    /// Its certificate, as a rule.
+    /// The TLS handshake failed, usually because of the store's certificate.
     #[error("the store's TLS handshake failed")]
     Tls(#[source] io::Error),
-    /// It does not do what it is asked.
+    /// The store replied with an error.
     #[error("the store refuses: {0}")]
     Refused(String),
-    /// The connection broke, or what came is not of its protocol.
+    /// The connection broke, or the store sent something that is not in its protocol.
     #[error("the store's connection broke: {0}")]
     Broken(String),
-    /// It answered something else than what was asked.
+    /// The reply does not fit the question.
     #[error("the store's reply is malformed: {0}")]
     Nonsense(&'static str),
-    /// It does not answer.
+    /// The store did not reply in time.
     #[error("the store has not answered within {} ms", .0.as_millis())]
     Late(Duration),
 }
 
 impl StoreFault {
-    /// Whether somebody has to change the owner or permissions of a file.
+    /// Whether an operator has to change the owner or the permissions of a file.
     #[must_use]
-    pub const fn is_permissions(&self) -> bool {
+    pub fn is_permissions(&self) -> bool {
         match self {
             Self::Roots(error) => error.is_permissions(),
+            Self::Identity(error) => error.is_permissions(),
             Self::Password(error) => error.is_permissions(),
             Self::Name(_)
             | Self::NoPassword(_)
@@ -111,62 +128,63 @@ impl StoreFault {
 }
 
 impl StoreServer {
-    /// Looks at everything there is to look at without asking the store.
+    /// Checks everything that can be checked without a connection to the store.
     ///
     /// # Errors
-    /// [`StoreFault`], of what is configured.
+    /// [`StoreFault`] if the configuration or one of its files cannot be used.
     pub fn new(location: StoreLocation) -> Result<Self, StoreFault> {
-        let server = Self::without_looking_at_password(location)?;
+        let server = Self::without_looking_at_secrets(location)?;
         server.password()?;
+        server.security()?;
         Ok(server)
     }
 
-    /// The same, and the file of the password is not opened.
+    /// Checks the same except the password and the client certificate with its key, which are not opened.
     ///
     /// # Errors
-    /// [`StoreFault`], of what is configured.
-    pub fn without_looking_at_password(location: StoreLocation) -> Result<Self, StoreFault> {
+    /// [`StoreFault`] if the configuration or one of its files cannot be used.
+    pub fn without_looking_at_secrets(location: StoreLocation) -> Result<Self, StoreFault> {
         let trust = match &location.tls {
             None => StoreTrust::Anybody,
-            Some((roots, host)) => {
+            Some(StoreTls { roots, host, client: _ }) => {
                 let name = trust::server_name(host).ok_or_else(|| StoreFault::Name(host.clone()))?;
+                let anchors = trust::load(roots)?;
                 match roots {
-                    Roots::Platform => StoreTrust::Platform(client_config(roots)?, name),
-                    Roots::File(path) => {
-                        client_config(roots)?;
-                        StoreTrust::File(path.clone(), name)
-                    }
+                    Roots::Platform => StoreTrust::Platform(anchors, name),
+                    Roots::File(path) => StoreTrust::File(path.clone(), name),
                 }
             }
         };
         Ok(Self { location, trust })
     }
 
-    /// How to protect a connection; `None` where it is in clear. The file of an authority is read anew each time:
-    /// whoever issues certificates replaces it while we run.
-    #[cfg_attr(not(feature = "valkey"), allow(dead_code))] // there is no store then
+    /// The TLS configuration of a new connection and the name of the store; `None` without TLS. The files are read each
+    /// time, because certificates and authorities are replaced while the process runs.
     pub(super) fn security(&self) -> Result<Option<(Arc<ClientConfig>, ServerName<'static>)>, StoreFault> {
-        Ok(match &self.trust {
-            StoreTrust::Anybody => None,
-            StoreTrust::Platform(config, name) => Some((Arc::clone(config), name.clone())),
-            StoreTrust::File(path, name) => Some((client_config(&Roots::File(path.clone()))?, name.clone())),
-        })
+        let (anchors, name) = match &self.trust {
+            StoreTrust::Anybody => return Ok(None),
+            StoreTrust::Platform(anchors, name) => (Arc::clone(anchors), name),
+            StoreTrust::File(path, name) => (trust::load(&Roots::File(path.clone()))?, name),
+        };
+        let client = self.location.tls.as_ref().map(|tls| ClientTls::load(&tls.client)).transpose()?;
+        let config = client_config(anchors, &client.unwrap_or(ClientTls::PLAIN))?;
+        Ok(Some((config, name.clone())))
     }
 
-    /// The password, read anew each time.
+    /// Reads the password.
     pub(super) fn password(&self) -> Result<Option<Zeroizing<String>>, StoreFault> {
         self.location.password_file.as_deref().map(read_password).transpose()
     }
 }
 
-/// Our TLS towards other servers, without the protocol of HTTP.
-fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, RootsError> {
-    let mut config = (*trust::client_config(trust::load(roots)?, &ClientTls::PLAIN)?).clone();
+/// Our TLS configuration towards other servers, without HTTP as the protocol to negotiate.
+fn client_config(anchors: Arc<Anchors>, client: &ClientTls) -> Result<Arc<ClientConfig>, RootsError> {
+    let mut config = (*trust::client_config(anchors, client)?).clone();
     config.alpn_protocols.clear();
     Ok(Arc::new(config))
 }
 
-/// The one line of a file.
+/// Reads a file that must have exactly one line.
 fn read_password(path: &Path) -> Result<Zeroizing<String>, StoreFault> {
     let bytes = guarded_file::read_secret(path)?;
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
@@ -211,6 +229,6 @@ mod tests {
             assert!(!error.to_string().contains("mark"));
         }
         assert!(read(b"marker", 0o644).unwrap_err().is_permissions());
-        assert!(StoreServer::without_looking_at_password(location(&file)).is_ok());
+        assert!(StoreServer::without_looking_at_secrets(location(&file)).is_ok());
     }
 }

@@ -29,7 +29,7 @@ mod tests;
 
 pub use client_rates::{ClientRates, Inbox, Sharing, SharingSettings};
 pub use limits::{SharedLimits, SharedRate};
-pub use location::{StoreAddress, StoreFault, StoreLocation, StoreServer};
+pub use location::{StoreAddress, StoreFault, StoreLocation, StoreServer, StoreTls};
 #[cfg(not(feature = "valkey"))]
 pub use no_store::{StoreThread, start, try_out};
 pub use shared_client::{AtOnce, LONGEST_WAIT, NotNow, SharedClient};

@@ -7,7 +7,7 @@ use crate::authorize::{Client, Clients};
 use crate::config::settings::{self, Rates, Settings, Transport};
 use crate::rates::{
     ClientRates, Health, Inbox, SharedLimits, SharedRate, Sharing, StoreAddress, StoreFault, StoreLocation,
-    StoreServer, WhenUnavailable,
+    StoreServer, StoreTls, WhenUnavailable,
 };
 use crate::upstream::NextHop;
 
@@ -100,10 +100,10 @@ fn server(
     make(location(rates)).map(|server| SharedStore::new(server, rates)).map_err(failed)
 }
 
-/// What is wrong with it as far as can be seen without opening a secret.
+/// What is wrong with the store's configuration, as far as can be seen without opening a secret.
 pub(super) fn fault_without_secrets(settings: &Settings) -> Option<BuildError> {
     let rates = settings.rates.as_ref()?;
-    server(rates, StoreServer::without_looking_at_password).err()
+    server(rates, StoreServer::without_looking_at_secrets).err()
 }
 
 fn location(rates: &Rates) -> StoreLocation {
@@ -114,7 +114,11 @@ fn location(rates: &Rates) -> StoreLocation {
             NextHop::Unix(path) => StoreAddress::Unix(path.clone()),
         },
         tls: match &endpoint.transport {
-            Transport::Tls { trust, .. } => Some((trust.clone(), endpoint.bare_host().to_owned())),
+            Transport::Tls { trust, client } => Some(StoreTls {
+                roots: trust.clone(),
+                host: endpoint.bare_host().to_owned(),
+                client: client.clone(),
+            }),
             Transport::Plaintext => None,
         },
         user: user.clone(),

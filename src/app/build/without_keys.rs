@@ -93,7 +93,9 @@ pub(crate) fn left_out(settings: &Settings) -> Vec<String> {
     let shown = endpoints().filter(|it| it.egress.proxy().is_some_and(|proxy| proxy.credentials.is_some()));
     let shown = shown.map(|endpoint| format!("{}.egress_credentials_file", endpoint.table()));
     let certificates = endpoints().filter(|it| is_shown_certificate(it.endpoint));
-    let certificates = certificates.map(|it| format!("{}.client_certificate with its client_key", it.table()));
+    let store = settings.rates.as_ref().filter(|rates| is_shown_certificate(&rates.endpoint));
+    let certificates = certificates.map(|it| it.table()).chain(store.map(|_| "rates".to_owned()));
+    let certificates = certificates.map(|table| format!("{table}.client_certificate with its client_key"));
     let export = settings.trace.as_ref().and_then(|trace| trace.export.as_ref());
     let headers = export.and_then(|export| export.headers_file.as_ref()).map(|_| "trace.headers_file".to_owned());
     let password = settings.rates.as_ref().and_then(|rates| rates.password_file.as_ref());

@@ -138,14 +138,15 @@ fn collector_files(settings: &Settings) -> impl Iterator<Item = &Path> {
     authority.into_iter().chain(headers)
 }
 
-/// The files with which the store of rates is known and called: they are read again for each connection to it.
+/// The files that a connection to the store of rates needs: they are read again for each one.
 fn store_files(settings: &Settings) -> impl Iterator<Item = &Path> {
     let authority = settings.rates.as_ref().and_then(|rates| match &rates.endpoint.transport {
         Transport::Tls { trust: Roots::File(path), .. } => Some(path.as_path()),
         Transport::Tls { trust: Roots::Platform, .. } | Transport::Plaintext => None,
     });
     let password = settings.rates.as_ref().and_then(|rates| rates.password_file.as_deref());
-    authority.into_iter().chain(password)
+    let identity = settings.rates.iter().flat_map(|rates| identity_of(&rates.endpoint.transport));
+    authority.into_iter().chain(password).chain(identity)
 }
 
 /// Any one Unix socket takes the right to all of them.
@@ -218,7 +219,11 @@ fn refreshed_files(listener: &Listener) -> Vec<&Path> {
 
 /// The files that a route shows itself with to an endpoint.
 fn identity_files(endpoint: RouteEndpoint<'_>) -> impl Iterator<Item = &Path> {
-    let identity = match &endpoint.endpoint.transport {
+    identity_of(&endpoint.endpoint.transport)
+}
+
+fn identity_of(transport: &Transport) -> impl Iterator<Item = &Path> {
+    let identity = match transport {
         Transport::Tls { client, .. } => client.identity.as_ref(),
         Transport::Plaintext => None,
     };
@@ -375,10 +380,11 @@ mod tests {
         };
         let tls = rights(
             "store = \"valkeys://[::1]:6390\"\nca_file = \"/no/such/ca/ca.crt\"\n\
-             password_file = \"/no/such/secret/password\"",
+             password_file = \"/no/such/secret/password\"\nclient_certificate = \"/no/such/shown/store.pem\"\n\
+             client_key = \"/no/such/key/store.key\"",
         );
         assert_eq!((tls.connect, tls.udp, tls.unix_streams), (vec![6390, 8443], Udp::Deny, UnixStreams::Deny));
-        for path in ["/no/such/ca", "/no/such/secret"] {
+        for path in ["/no/such/ca", "/no/such/secret", "/no/such/shown", "/no/such/key"] {
             assert!(tls.read.contains(&PathBuf::from(path)), "{path}");
         }
         let socket = rights("store = \"unix:/run/valkey/valkey.sock\"");

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::findings::{Findings, Kind};
-use crate::config::settings::Settings;
+use crate::config::settings::{Settings, Transport};
 use crate::error_chain::causes;
 use crate::rates::{StoreServer, WhenUnavailable, try_out};
+use crate::trust::ClientTlsSettings;
 
 /// The store, to be asked.
 pub(super) struct TriedStore {
@@ -26,6 +27,9 @@ pub(super) fn section(found: &mut Findings, settings: &Settings) {
     if !rates.endpoint.is_authentic() {
         section
             .danger("danger_plaintext: whoever sees the traffic to the store can read its password and change rates");
+    }
+    if let Transport::Tls { client: ClientTlsSettings { identity: Some(files), .. }, .. } = &rates.endpoint.transport {
+        section.detail(format!("client certificate: {}", files.certificate.display()));
     }
     if let Some(path) = &rates.password_file {
         section.detail(format!("password: from {}", path.display()));

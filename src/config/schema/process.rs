@@ -13,7 +13,7 @@ use super::shapes::{
 };
 use crate::config::grammar::resource::SET_ELSEWHERE;
 use crate::config::tables::process::{MOST_BODIES, MOST_WORKERS};
-use crate::config::tables::rates::{LAST_DATABASE, LONGEST_WORD};
+use crate::config::tables::rates::{LAST_DATABASE, LONGEST_WORD, OF_TLS};
 use crate::config::tables::trace::{MOST_IN_BATCH, MOST_QUEUED, OF_EXPORT};
 use crate::rates::WhenUnavailable;
 use crate::telemetry::LogFormat;
@@ -74,6 +74,8 @@ fn rates() -> Vec<(&'static str, Value)> {
         ("namespace", short("^[!-~]+$", LONGEST_WORD)),
         ("ca_file", file()),
         ("server_name", server_name()),
+        ("client_certificate", file()),
+        ("client_key", file()),
         ("user", short("^[!-~]+$", LONGEST_WORD)),
         ("password_file", file()),
         ("database", count(0..=LAST_DATABASE)),
@@ -85,7 +87,9 @@ fn rates() -> Vec<(&'static str, Value)> {
 fn rates_rules() -> Vec<Value> {
     vec![
         where_given("user", &json!({"required": ["password_file"]})),
-        where_it_is("store", &json!({"not": store_with_tls()}), &without(&["ca_file", "server_name"])),
+        where_given("client_certificate", &json!({"required": ["client_key"]})),
+        where_given("client_key", &json!({"required": ["client_certificate"]})),
+        where_it_is("store", &json!({"not": store_with_tls()}), &without(&OF_TLS)),
     ]
 }
 

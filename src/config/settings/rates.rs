@@ -9,7 +9,7 @@ use crate::upstream::NextHop;
 /// `[rates]`: replicas share the rates and quotas of clients through a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rates {
-    /// `store`, `ca_file` and `server_name`.
+    /// `store`, `ca_file`, `server_name`, `client_certificate` and `client_key`.
     pub endpoint: Endpoint,
     /// `user`.
     pub user: Option<String>,

@@ -8,29 +8,35 @@ const KEYS: [&str; 4] = ["client_certificate", "client_key", "pinned_public_keys
 
 /// Reads `client_certificate`, `client_key`, `pinned_public_keys` and `minimum_tls`.
 pub(crate) fn read(table: &mut Table<'_>) -> Option<ClientTlsSettings> {
-    let directory = table.directory();
-    let certificate = table.get("client_certificate", None, |given| directory.file(given).map(Some));
-    let key = table.get("client_key", None, |given| directory.file(given).map(Some));
+    let identity = identity(table);
     let pinned_keys = table.list("pinned_public_keys", Vec::new(), pinned_key);
     let minimum = table.get("minimum_tls", MinimumTls::V12, choice(&MinimumTls::WORDS));
-    let (certificate, key, pinned_keys, minimum) = (certificate?, key?, pinned_keys?, minimum?);
+    let (identity, pinned_keys, minimum) = (identity?, pinned_keys?, minimum?);
     if table.has("pinned_public_keys") && pinned_keys.is_empty() {
         table.fault("pinned_public_keys", "lists no key: list those that the endpoint may have, or remove this line");
         return None;
     }
-    let identity = match (certificate, key) {
-        (Some(certificate), Some(key)) => Some(IdentityFiles { certificate, key }),
-        (None, None) => None,
+    Some(ClientTlsSettings { minimum, pinned_keys, identity })
+}
+
+/// Reads `client_certificate` and `client_key`: `None` when a fault was reported, `Some(None)` when both are absent.
+#[expect(clippy::option_option, reason = "a fault is not the same as no certificate")]
+pub(crate) fn identity(table: &mut Table<'_>) -> Option<Option<IdentityFiles>> {
+    let directory = table.directory();
+    let certificate = table.get("client_certificate", None, |given| directory.file(given).map(Some));
+    let key = table.get("client_key", None, |given| directory.file(given).map(Some));
+    match (certificate?, key?) {
+        (Some(certificate), Some(key)) => Some(Some(IdentityFiles { certificate, key })),
+        (None, None) => Some(None),
         (Some(_), None) => {
             table.missing("client_key", "name the PEM file with the private key of `client_certificate`");
-            return None;
+            None
         }
         (None, Some(_)) => {
             table.fault("client_key", "means nothing without `client_certificate`: add it, or remove this line");
-            return None;
+            None
         }
-    };
-    Some(ClientTlsSettings { minimum, pinned_keys, identity })
+    }
 }
 
 /// Reports each of these keys in the table of an endpoint without TLS.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::endpoint_tls;
 use crate::config::grammar::address;
 use crate::config::reading::path::Bounds;
 use crate::config::reading::quantity::{count, duration};
@@ -11,7 +12,7 @@ use crate::config::reading::value::{Given, choice, flag, shown, text};
 use crate::config::settings::{Endpoint, Rates, Transport};
 use crate::rates::{SharingSettings, WhenUnavailable};
 use crate::signing::authority::Authority;
-use crate::trust::{ClientTlsSettings, Roots};
+use crate::trust::{ClientTlsSettings, IdentityFiles, Roots};
 use crate::upstream::NextHop;
 
 /// The port of Valkey and Redis.
@@ -29,6 +30,16 @@ struct StoreUrl {
     is_tls: bool,
 }
 
+/// What is said of TLS towards a store.
+struct StoreTls {
+    ca_file: Option<PathBuf>,
+    server_name: Option<String>,
+    identity: Option<IdentityFiles>,
+}
+
+/// The keys that mean something only with TLS.
+pub(crate) const OF_TLS: [&str; 4] = ["ca_file", "server_name", "client_certificate", "client_key"];
+
 /// Reads `[rates]`: `None` when a fault was reported, `Some(None)` when the table is absent.
 pub(crate) fn read_if_there(root: &mut Table<'_>) -> Option<Option<Rates>> {
     let there = root.has("rates");
@@ -44,6 +55,7 @@ fn read(mut table: Table<'_>) -> Option<Rates> {
     let namespace = table.get("namespace", "countersign".to_owned(), |given| word(given, "a namespace"));
     let ca_file = table.get("ca_file", None, |given| directory.file(given).map(Some));
     let server_name = table.get("server_name", None, |given| server_name(given).map(Some));
+    let identity = endpoint_tls::identity(&mut table);
     let user = table.get("user", None, |given| word(given, "a user").map(Some));
     let password_file = table.get("password_file", None, |given| directory.file(given).map(Some));
     let database = table.get("database", 0, |given| count(0..=LAST_DATABASE)(given));
@@ -53,7 +65,8 @@ fn read(mut table: Table<'_>) -> Option<Rates> {
     if !fits {
         table.fault("user", "has no password: add `password_file`, or remove this line");
     }
-    let endpoint = store.and_then(|store| endpoint(&table, store, ca_file.clone()?, server_name.clone()?, danger?));
+    let tls = || Some(StoreTls { ca_file: ca_file?, server_name: server_name?, identity: identity? });
+    let endpoint = store.zip(tls()).and_then(|(store, tls)| endpoint(&table, store, tls, danger?));
     table.finish();
     let sharing = SharingSettings { namespace: namespace?, ahead: lease?, when_unavailable: when_unavailable? };
     fits.then_some(Rates {
@@ -65,24 +78,16 @@ fn read(mut table: Table<'_>) -> Option<Rates> {
     })
 }
 
-fn endpoint(
-    table: &Table<'_>,
-    store: StoreUrl,
-    ca_file: Option<PathBuf>,
-    server_name: Option<String>,
-    danger: bool,
-) -> Option<Endpoint> {
+fn endpoint(table: &Table<'_>, store: StoreUrl, tls: StoreTls, danger: bool) -> Option<Endpoint> {
     if !cfg!(feature = "valkey") {
         table.fault("store", "needs a build with the feature `valkey`, which this is not");
         return None;
     }
     let StoreUrl { next_hop, is_tls } = store;
     if !is_tls {
-        for (key, is_given) in [("ca_file", ca_file.is_some()), ("server_name", server_name.is_some())] {
-            if is_given {
-                table.fault(key, "is for a store with TLS: write valkeys:// or rediss://, or remove this line");
-                return None;
-            }
+        if let Some(key) = OF_TLS.into_iter().find(|key| table.has(key)) {
+            table.fault(key, "is for a store with TLS: write valkeys:// or rediss://, or remove this line");
+            return None;
         }
         if !next_hop.is_on_this_machine() && !danger {
             table.fault(
@@ -95,13 +100,14 @@ fn endpoint(
             return None;
         }
     }
+    let StoreTls { ca_file, server_name, identity } = tls;
     let (host, port) = match &next_hop {
         NextHop::Tcp { host, port } => (server_name.unwrap_or_else(|| host.clone()), *port),
         NextHop::Unix(_) => ("localhost".to_owned(), PORT),
     };
     let trust = ca_file.map_or(Roots::Platform, Roots::File);
-    let transport =
-        if is_tls { Transport::Tls { trust, client: ClientTlsSettings::PLAIN } } else { Transport::Plaintext };
+    let client = ClientTlsSettings { identity, ..ClientTlsSettings::PLAIN };
+    let transport = if is_tls { Transport::Tls { trust, client } } else { Transport::Plaintext };
     Some(Endpoint { transport, host, port, path: String::new(), next_hop })
 }
 
@@ -198,9 +204,12 @@ mod tests {
         let read = read_rates(
             "store = \"rediss://10.0.0.1:6380/\"\nwhen_unavailable = \"refuse\"\nnamespace = \"team-a\"\n\
              ca_file = \"/ca.pem\"\nserver_name = \"Valkey.example\"\nuser = \"gateway\"\n\
+             client_certificate = \"/c.pem\"\nclient_key = \"/c.key\"\n\
              password_file = \"/password\"\ndatabase = 3\nlease = \"50ms\"",
         );
-        let Transport::Tls { trust, .. } = &read.endpoint.transport else { panic!() };
+        let Transport::Tls { trust, client } = &read.endpoint.transport else { panic!() };
+        let identity = IdentityFiles { certificate: "/c.pem".into(), key: "/c.key".into() };
+        assert_eq!(client, &ClientTlsSettings { identity: Some(identity), ..ClientTlsSettings::PLAIN });
         assert_eq!((trust, read.endpoint.host.as_str()), (&Roots::File("/ca.pem".into()), "valkey.example"));
         assert_eq!((read.url().as_str(), read.user.as_deref()), ("valkeys://10.0.0.1:6380", Some("gateway")));
         assert_eq!((read.password_file, read.database), (Some("/password".into()), 3));
@@ -244,6 +253,9 @@ mod tests {
             ("user = \"a\"", "has no password"),
             ("ca_file = \"/ca.pem\"", "is for a store with TLS"),
             ("server_name = \"a.example\"", "is for a store with TLS"),
+            ("client_certificate = \"/c.pem\"\nclient_key = \"/c.key\"", "is for a store with TLS"),
+            ("client_certificate = \"/c.pem\"", "client_key: missing"),
+            ("client_key = \"/c.key\"", "means nothing without `client_certificate`"),
             ("when_unavailable = \"allow\"", "rates.when_unavailable"),
             ("password = \"x\"", "unknown key"),
         ] {

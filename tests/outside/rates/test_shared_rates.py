@@ -5,6 +5,7 @@ Rates are judged by the store's clock, with bounds for a busy machine."""
 import asyncio
 import contextlib
 import itertools
+import re
 import subprocess
 import time
 
@@ -17,6 +18,7 @@ from waiting import eventually
 RATE = 40  # calls in a second
 LIMITS = f'rate = "{RATE}/s"\nburst = 4'
 WINDOW = 5  # seconds
+MOST_WINDOWS = 6  # of which one has to be undisturbed by whatever else this machine does
 
 
 def ask(store, *command):
@@ -35,25 +37,50 @@ def share(replicas):
         eventually(lambda: replica.metric("countersign_rate_store_up") == 1, replica.process.transcript)
 
 
-def passed_in_window(store, replicas):
+def passed_in_window(store, replicas, also=frozenset()):
     """How many calls pass in a second of the store, while every replica is called without a pause."""
     begun = time_of(store)
     end = time.monotonic() + WINDOW
     counts = hammer(replicas, lambda: time.monotonic() > end)
     elapsed = time_of(store) - begun
-    assert set(counts) <= {(200, None), (400, "Throttling")}, counts
+    assert set(counts) <= {(200, None), (400, "Throttling"), *also}, counts
     return counts[200, None] / elapsed, sum(counts.values()) / elapsed
 
 
 @pytest.mark.parametrize("count", [2, 4, 8])
 def test_all_replicas_together_give_a_client_its_rate(store, gateway, count):
-    replicas = gateway(count, LIMITS, f'store = "{store.url}"')
+    # with "local", calls that the store let wait in vain on a busy machine would pass; so they get 503
+    replicas = gateway(count, LIMITS, f'store = "{store.url}"\nwhen_unavailable = "refuse"')
     share(replicas)
     # the burst of the beginning is no part of the rate
     hammer(replicas, itertools.chain([False] * 50 * count, itertools.repeat(True)).__next__, threads=1)
-    rate, demand = passed_in_window(store, replicas)
-    assert rate <= RATE * 1.1 + 2, (rate, demand)
-    assert rate >= min(RATE * 0.9, demand * 0.6) - 1, (rate, demand)
+    rates = []
+    while not rates or (max(rates) < RATE * 0.9 and len(rates) < MOST_WINDOWS):
+        rate, _ = passed_in_window(store, replicas, also={(503, "ServiceUnavailable")})
+        assert rate <= RATE * 1.1, (rate, rates)
+        rates.append(rate)
+    print(f"{count} replicas: {rates} calls in a second of {RATE}")
+    assert max(rates) >= RATE * 0.9, rates
+
+
+def leases(store):
+    """How often the store was asked for tokens: `HSET` is in that script alone."""
+    told = [line for line in ask(store, "INFO", "commandstats") if line.startswith("cmdstat_hset:")]
+    return int(re.search(r"calls=(\d+)", told[0])[1]) if told else 0
+
+
+def test_the_store_is_asked_once_for_several_calls_of_a_client_within_its_rate(store, gateway):
+    replicas = gateway(1, 'rate = "10000/s"', f'store = "{store.url}"')
+    share(replicas)
+    calls = 400
+
+    def asked():
+        before = leases(store)
+        assert {replicas[0].call()[0] for _ in range(calls)} == {200}
+        return leases(store) - before
+
+    asked()
+    assert asked() <= calls / 4
 
 
 def test_a_store_that_is_killed_leaves_each_replica_its_own_rate_and_is_used_again_when_it_is_back(store, gateway):
@@ -141,7 +168,7 @@ def test_check_online_says_what_is_wrong_with_the_password(store, countersign_bi
 
 
 @contextlib.contextmanager
-def store_with_tls(directory, authority):
+def store_with_tls(directory, authority, asks_clients="no"):
     """A server that only speaks TLS, in which one user of ours may do what replicas ask for, and nothing else."""
     made, port = authority.for_replica("store"), free_port()
     users = directory / "users.acl"
@@ -149,7 +176,8 @@ def store_with_tls(directory, authority):
     users.write_text(f"user default off\nuser countersign on >marker-password ~countersign:* {rights}\n")
     command = [
         "redis-server", "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", "", "--aclfile", users,
-        "--tls-cert-file", made.certificate, "--tls-key-file", made.private_key, "--tls-auth-clients", "no",
+        "--tls-cert-file", made.certificate, "--tls-key-file", made.private_key, "--tls-auth-clients",
+        asks_clients,
         "--tls-ca-cert-file", authority.certificate,
     ]
     server = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, cwd=directory)
@@ -178,3 +206,29 @@ def test_a_store_with_tls_is_known_by_its_certificate_and_knows_us_by_an_acl_use
         assert replicas[0].call()[0] == 200
         logs = "".join(line for replica in [stranger, *replicas] for line in replica.process.log)
         assert "marker-password" not in logs
+
+
+def test_a_store_that_asks_for_a_client_certificate_is_shown_one(gateway, countersign_bin, tmp_path):
+    authority = Authority(tmp_path)
+    password = tmp_path / "password"
+    password.write_text("marker-password\n")
+    password.chmod(0o600)
+    shown = authority.for_client("shown", "DNS:replica.example")
+    with store_with_tls(tmp_path, authority, asks_clients="yes") as url:
+        lines = f'store = "{url}"\nca_file = "{authority.certificate}"\nserver_name = "fleet.example"\n'
+        lines += f'user = "countersign"\npassword_file = "{password}"\n'
+        stranger, = gateway(1, LIMITS, lines)
+        eventually(lambda: stranger.log("the store of rates is away"), stranger.process.transcript)
+        lines += f'client_certificate = "{shown.certificate}"\nclient_key = "{shown.private_key}"\n'
+        replicas = gateway(2, LIMITS, lines)
+        share(replicas)
+        eventually(lambda: replicas[0].metric("countersign_rate_store_replicas") == 2, replicas[0].process.transcript)
+        assert replicas[0].call()[0] == 200
+        assert stranger.metric("countersign_rate_store_up") == 0
+        file = tmp_path / "countersign.toml"
+        told = subprocess.run([countersign_bin, "check", "--online", "--config", file], capture_output=True, text=True,
+                              check=False)
+        assert "online rates.store: the store of rates can be used" in told.stdout, told
+        shown.private_key.chmod(0o644)
+        told = subprocess.run([countersign_bin, "check", "--config", file], capture_output=True, text=True, check=False)
+        assert told.returncode != 0 and str(shown.private_key) in told.stderr, told
