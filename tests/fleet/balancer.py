@@ -40,7 +40,7 @@ backend {listener}
     option httpchk
     http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host 127.0.0.1
     http-check expect status 200
-    default-server check inter 300ms fall 2 rise 1
+    default-server check inter 300ms fall 2 rise 1 send-proxy-v2 no-check-send-proxy
 {servers}
 """
 

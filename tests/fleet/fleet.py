@@ -32,7 +32,8 @@ WARM_UP = 3  # seconds
 class Fleet:
     """The stage, and what happens on it."""
 
-    def __init__(self, binary, directory, replicas=4, workers=2, pool_idle="15s", store_away_seconds=3, seed=1):
+    def __init__(self, binary, directory, replicas=4, workers=2, pool_idle="15s", store_away_seconds=3, seed=1,
+                 without=()):
         self.accounts, self.random = Accounts(), random.Random(seed)
         self.failure, self.panics = None, 0
         self.steady_seconds, self.settle_seconds = 4, 1
@@ -46,7 +47,7 @@ class Fleet:
         self.store = SharedStore(made(directory / "store"))
         authority = Authority(made(directory / "certificates"))
         self._authority = authority.certificate
-        self.clients = fleet_configuration.clients(authority)
+        self.clients = [one for one in fleet_configuration.clients(authority) if one.name not in without]
         self.configuration = fleet_configuration.Configuration(
             directory, workers, self.clients, client_ca=authority.certificate, endpoint_ca=endpoint_ca,
             pool_idle=pool_idle, store=self.store.url, key_file=self.key.file, identity_file=self.key.identity,

@@ -10,6 +10,7 @@ from ledger import Outcome
 
 # calls on the way past all replicas, which only tell how long the way is
 BARE = "bare"
+OVER_QUOTA = "400 ProxyQuotaExceeded"
 
 
 @dataclasses.dataclass
@@ -92,6 +93,24 @@ class Accounts(ledger.Ledger):
             and not any(call.due <= end and begin <= call.ended for begin, end in spans)
         ]
 
+    def refused(self, client):
+        """Calls of the client that countersign refused for another reason than its rate or quota."""
+        return [
+            (call_id, call) for call_id, call in self.calls.items()
+            if call.client == client and call.outcome is Outcome.REFUSED and not is_throttled(call)
+        ]
+
+    def received_by(self, client, port):
+        """How many calls of the client came to this endpoint."""
+        return sum(
+            seen.whole for call_id, seen in self.receptions.items()
+            if self.calls[call_id].client == client and port in seen.endpoints
+        )
+
+    def until(self, phase):
+        """The time from the start to the first phase of this name."""
+        return 0.0, min(begin for begin, _ in self.spans(phase))
+
     def admitted(self, client, spans):
         """How many calls of the client reached an endpoint in these times."""
         times = [at for at, call_id in self.arrivals if self.calls[call_id].client == client]
@@ -124,4 +143,8 @@ def is_reading(action):
 
 
 def is_throttled(call):
-    return call.detail == "400 Throttling"
+    return call.detail in ("400 Throttling", OVER_QUOTA)
+
+
+def is_over_quota(call):
+    return call.detail == OVER_QUOTA

@@ -36,6 +36,8 @@ class Client:
     certificate: object = None
     # calls a second that all replicas together let through; None: as many as come
     rate: int | None = None
+    # calls a day
+    quota: int | None = None
     # the routes that it calls, in turn
     hosts: tuple = ("jobs.example", "reports.example")
 

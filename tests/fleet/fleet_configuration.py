@@ -1,4 +1,4 @@
-"""The configuration that all replicas of a fleet share, and its four clients."""
+"""The configuration that all replicas of a fleet share, and its clients."""
 
 import hashlib
 
@@ -8,6 +8,7 @@ CONFIGURATION = """\
 [listener.certificates]
 address = "127.0.0.1:0"
 authenticate = ["mtls"]
+proxy_protocol_from = ["127.0.0.0/8"]
 limits.connection_lifetime = "{connection_lifetime}"
 [listener.certificates.tls]
 certificate = "replaced by a variable of each replica"
@@ -16,6 +17,7 @@ client_ca = "{client_ca}"
 [listener.tokens]
 address = "127.0.0.1:0"
 authenticate = ["token"]
+proxy_protocol_from = ["127.0.0.0/8"]
 limits.connection_lifetime = "{connection_lifetime}"
 [listener.tokens.tls]
 certificate = "replaced by a variable of each replica"
@@ -36,6 +38,15 @@ ca_file = "{endpoint_ca}"
 hosts = ["reports.example"]
 known_actions = [{actions}]
 timeouts.pool_idle = "{pool_idle}"
+[route.either]
+endpoint = "https://127.0.0.1:{reports}/"
+ca_file = "{endpoint_ca}"
+hosts = ["either.example"]
+known_actions = [{actions}]
+timeouts.pool_idle = "{pool_idle}"
+[[route.either.fallback]]
+endpoint = "https://127.0.0.1:{jobs}/"
+ca_file = "{endpoint_ca}"
 [admin]
 address = "127.0.0.1:0"
 [log]
@@ -57,13 +68,15 @@ ACTIONS = ["CreateJob", "GetStatus", "CancelJob"]
 
 
 def clients(authority):
-    """Four clients: two with certificates and two with tokens; two call at twice their rate, one below it, and one has
-    none."""
+    """Four clients of the same two routes: two with certificates and two with tokens; two call at twice their rate, one
+    below it, and one has none. A fifth calls a route with a fallback, and a sixth calls beyond its quota."""
     return [
         with_certificate(authority, "greedy", "URI:spiffe://example.org/greedy", load=40, connections=8, rate=20),
         with_certificate(authority, "modest", "DNS:modest.example", load=15, connections=3, rate=20),
         with_token("eager", load=20, connections=4, rate=10),
         with_token("free", load=25, connections=5),
+        with_token("regional", load=10, connections=3, hosts=("either.example",)),
+        with_token("capped", load=10, connections=2, quota=100),
     ]
 
 
@@ -85,7 +98,8 @@ def with_token(name, **settings):
 def table(client):
     """Its table in the configuration. Its share is everything: how clients share limits is for other tests."""
     rate = f'rate = "{client.rate}/s"\n' if client.rate else ""
-    return f'[client.{client.name}]\n{client.identity}\nshare = "100%"\nallow = ["*:*"]\n{rate}'
+    quota = f'quota = "{client.quota}/d"\n' if client.quota else ""
+    return f'[client.{client.name}]\n{client.identity}\nshare = "100%"\nallow = ["*:*"]\n{rate}{quota}'
 
 
 class Configuration:

@@ -44,12 +44,13 @@ async def reload(fleet):
 
 
 async def endpoint_gone(fleet):
-    """One of the two endpoints resets every connection, is away for a while, and comes back."""
-    await fleet.endpoints["jobs"].outage(fleet.away_seconds)
-    for replica in fleet.replicas:
-        await replica.until(
-            lambda metrics: metrics.sum("countersign_endpoint_down", 'route="jobs"') == 0, "does not find the endpoint"
-        )
+    """Each of the two endpoints in turn resets every connection, is away for a while, and comes back."""
+    for endpoint in fleet.endpoints.values():
+        await endpoint.outage(fleet.away_seconds)
+        for replica in fleet.replicas:
+            await replica.until(
+                lambda metrics: metrics.sum("countersign_endpoint_down") == 0, "does not find the endpoint"
+            )
 
 
 async def replica_killed(fleet):

@@ -2,7 +2,7 @@
 
 import math
 
-from fleet_accounts import is_throttled
+from fleet_accounts import is_over_quota, is_throttled
 from ledger import Outcome
 
 
@@ -12,8 +12,9 @@ def percentile(times, part):
     return 1000 * ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else float("nan")
 
 
-def counts(accounts):
+def counts(fleet):
     """(what, how many) of the whole run."""
+    accounts = fleet.accounts
     calls = accounts.calls.values()
     outcomes = {outcome: [call for call in calls if call.outcome is outcome] for outcome in Outcome}
     throttled = [call for call in outcomes[Outcome.REFUSED] if is_throttled(call)]
@@ -21,10 +22,12 @@ def counts(accounts):
         ("calls", len(calls)),
         ("received by the endpoints", sum(seen.whole for seen in accounts.receptions.values())),
         ("answered by the endpoint", len(outcomes[Outcome.ANSWERED])),
-        ("refused for the client's rate", len(throttled)),
+        ("refused for the client's rate", sum(not is_over_quota(call) for call in throttled)),
+        ("refused for the client's quota", sum(map(is_over_quota, throttled))),
         ("refused for another reason, surely not sent", len(outcomes[Outcome.REFUSED]) - len(throttled)),
         ("told that the outcome is unknown", len(outcomes[Outcome.UNKNOWN])),
         ("an answer that visibly breaks off", len(outcomes[Outcome.CUT])),
+        ("sent to a fallback", accounts.received_by("regional", fleet.endpoints["jobs"].port)),
         ("connected again before anything was sent", sum(call.reconnected > 0 for call in calls)),
         ("reading calls that the client sent again", sum(call.repeated > 0 for call in calls)),
         ("without an answer, because their replica was killed", len(accounts.broken_by_kill)),
@@ -76,7 +79,7 @@ def markdown(columns, rows):
 def report(fleet):
     """All tables."""
     return "\n\n".join([
-        markdown(("what", "how many"), counts(fleet.accounts)),
+        markdown(("what", "how many"), counts(fleet)),
         markdown(PHASE_COLUMNS, phase_rows(fleet.accounts)),
         markdown(RATE_COLUMNS, rate_rows(fleet.accounts, fleet.clients)),
     ])

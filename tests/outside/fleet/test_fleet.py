@@ -1,4 +1,4 @@
-"""A minute of a fleet: HAProxy before four replicas of the real program, four clients, two endpoints and a store of
+"""A minute of a fleet: HAProxy before four replicas of the real program, six clients, two endpoints and a store of
 rates, while replicas restart and are killed, the key is rotated, the configuration changes, and an endpoint and the
 store are away."""
 
@@ -55,7 +55,21 @@ def test_everything_happened_and_most_calls_were_answered_or_throttled(fleet):
     assert sum(call.outcome is Outcome.ANSWERED for call in calls) > len(calls) / 2
 
 
-@pytest.mark.parametrize("name", ["greedy", "modest", "eager", "free"])
+def test_while_an_endpoint_is_away_its_fallback_gets_the_calls(fleet):
+    assert fleet.accounts.refused("regional") == []
+    assert fleet.accounts.received_by("regional", fleet.endpoints["jobs"].port) > 0
+
+
+def test_a_client_gets_its_quota_over_all_replicas_and_no_more(fleet):
+    """Within a tenth, while the store has not lost its count. Replicas that restart may take a few calls with them."""
+    (client,) = [client for client in fleet.clients if client.quota]
+    span = fleet.accounts.until("store_killed")
+    admitted = fleet.accounts.admitted(client.name, [span])
+    assert admitted <= 1.1 * client.quota
+    assert admitted >= 0.8 * min(client.quota, fleet.accounts.made(client.name, [span]))
+
+
+@pytest.mark.parametrize("name", ["greedy", "modest", "eager", "free", "regional"])
 def test_a_client_gets_its_rate_over_all_replicas(fleet, name):
     """Within a tenth, while nothing happens. A client that a slow machine kept from calling gets what it asked for."""
     (client,) = [client for client in fleet.clients if client.name == name]
