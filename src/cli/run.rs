@@ -112,8 +112,8 @@ async fn serve(
     // before anybody is told of the addresses: from the first scrape on, metrics say which file is served
     running.follow(source, granted, report).map_err(|error| live::start_failure(&error))?;
     announcements::serving(&running);
-    running.become_ready().await;
-    announcements::notify_systemd(&[NotifyState::Ready]);
+    let mut warming_up = pin!(running.warm_up());
+    let mut is_starting = true;
     let mut days = announcements::Days::begin();
     let mut waits = announcements::Waits::begin();
     let mut giving_back = pin!(give_back_after_bursts());
@@ -123,6 +123,11 @@ async fn serve(
         tokio::select! {
             never = &mut giving_back => match never {},
             never = &mut feeding => match never {},
+            () = &mut warming_up, if is_starting && end_of_delay.is_none() => {
+                is_starting = false;
+                running.become_ready();
+                announcements::notify_systemd(&[NotifyState::Ready]);
+            }
             () = days.end_of_one() => announcements::expiring(&running.graph()),
             () = waits.next_look() => waits.log(),
             request = signals.next() => match obey(&request, &mut running, end_of_delay) {

@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
+use rustix::process::Signal;
+
 use crate::harness::{After, Endpoint, FORM, Setup, endpoint, eventually};
 use crate::untrusted::{Authority, VALID};
 
@@ -50,6 +52,20 @@ fn readiness_waits_for_an_endpoint_that_does_not_answer_and_not_for_long() {
     assert_eq!(status["state"], "not_ready");
     eventually("readiness", || (proxy.admin("/readyz").status == 200).then_some(()));
     proxy.log.wait_for("why", |line| line.contains("ready without all connections").then_some(()));
+}
+
+#[test]
+fn sigterm_is_obeyed_while_an_endpoint_does_not_answer() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let authority = Authority::new();
+    let url = format!("https://{}/", silent.local_addr().unwrap());
+    let setup = Setup::to_url(&url).trusting(&authority.pem).route("limits.warm = 1\ntimeouts.connect = \"1h\"");
+    let mut proxy = setup.start();
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait().code(), Some(0));
+    let log = proxy.log.to_the_end();
+    assert!(log.contains("draining: no new connections"), "{log}");
+    assert!(!log.contains("ready without all connections"), "readiness was awaited first: {log}");
 }
 
 #[test]

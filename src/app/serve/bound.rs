@@ -137,7 +137,7 @@ impl Bound {
             admin: admin_addresses,
             _admin_paths: admin_paths,
             stage,
-            warmed,
+            warmed: Some(warmed),
             cut,
             worker_ends,
             pulse: Some(pulse),

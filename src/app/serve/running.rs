@@ -58,7 +58,7 @@ pub struct Running {
     /// What workers do, and what the admin listener says of it.
     pub(super) stage: watch::Sender<Stage>,
     /// Closed when connections have been opened ahead.
-    pub(super) warmed: mpsc::Receiver<()>,
+    pub(super) warmed: Option<mpsc::Receiver<()>>,
     pub(super) cut: watch::Sender<bool>,
     pub(super) worker_ends: mpsc::UnboundedReceiver<io::Result<usize>>,
     pub(super) pulse: Option<Pulse>,
@@ -131,13 +131,20 @@ impl Running {
         }
     }
 
-    /// Waits until connections to endpoints have been opened ahead, or `WARM_UP` is over; then reports that it is
-    /// ready.
-    pub async fn become_ready(&mut self) {
-        let warmed = timeout(WARM_UP, self.warmed.recv()).await;
-        if warmed.is_err() {
-            tracing::warn!(within = ?WARM_UP, "ready without all connections that limits.warm asks for");
+    /// Waits until connections to endpoints have been opened ahead, or `WARM_UP` is over. [`Self::become_ready`] is to
+    /// follow. It borrows nothing, so that signals are obeyed meanwhile.
+    pub fn warm_up(&mut self) -> impl Future<Output = ()> + use<> {
+        let warmed = self.warmed.take();
+        async move {
+            let Some(mut warmed) = warmed else { return };
+            if timeout(WARM_UP, warmed.recv()).await.is_err() {
+                tracing::warn!(within = ?WARM_UP, "ready without all connections that limits.warm asks for");
+            }
         }
+    }
+
+    /// Reports that it is ready.
+    pub fn become_ready(&mut self) {
         self.stage.send_if_modified(|stage| {
             let is_starting = *stage == Stage::Starting;
             if is_starting {
