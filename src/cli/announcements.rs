@@ -12,6 +12,7 @@ use crate::app::expiry::{self, Expiring};
 use crate::app::reload::reloader::{ReloadEvent, Report};
 use crate::app::serve::key_reports;
 use crate::app::serve::pulse::Pulse;
+use crate::app::serve::running::AUDIT_END;
 use crate::app::{Graph, Running, capacity};
 use crate::authorize::{Admission, Mode};
 use crate::config;
@@ -26,6 +27,9 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// A service manager means no shorter time than this; an interval must not be zero.
 const SHORTEST_WATCHDOG: Duration = Duration::from_millis(2);
+
+/// What the service manager waits beyond the longest end.
+const SPARE: Duration = Duration::from_secs(1);
 
 /// How often the log says what has to be renewed.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -286,6 +290,14 @@ pub(super) fn notify_systemd(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager was not told");
     }
+}
+
+/// Tells the service manager that the process ends within `limit`. It then waits at least that long, also if
+/// `TimeoutStopSec=` is shorter: whoever raises `process.drain` need not change the unit.
+pub(super) fn stopping(limit: Duration) {
+    let limit = limit.saturating_add(AUDIT_END).saturating_add(SPARE);
+    let microseconds = u32::try_from(limit.as_micros()).unwrap_or(u32::MAX);
+    notify_systemd(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(microseconds)]);
 }
 
 /// Tells the service manager again and again that every worker turns, twice in the time after which its watchdog would

@@ -133,7 +133,7 @@ async fn serve(
             request = signals.next() => match obey(&request, &mut running, end_of_delay) {
                 Next::Serve => {}
                 Next::DrainAt(then) => {
-                    announcements::notify_systemd(&[NotifyState::Stopping]);
+                    announcements::stopping(then.duration_since(Instant::now()).saturating_add(drain_limit(&running)));
                     end_of_delay = Some(then);
                 }
                 Next::Drain(signal) => break Some(signal),
@@ -146,10 +146,15 @@ async fn serve(
             }
         }
     };
-    announcements::notify_systemd(&[NotifyState::Stopping]);
-    let limit = running.graph().settings().process.drain;
+    let limit = drain_limit(&running);
+    announcements::stopping(limit);
     tracing::info!(signal, ?limit, "draining: no new connections, requests in progress may end");
     end(running, signals, limit).await
+}
+
+/// How long requests in progress may take to end.
+fn drain_limit(running: &Running) -> Duration {
+    running.graph().settings().process.drain
 }
 
 /// What the process does after a signal.

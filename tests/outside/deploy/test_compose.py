@@ -35,7 +35,10 @@ def test_only_the_app_shares_a_network_with_countersign_and_no_port_is_published
 
 
 def test_the_grace_period_outlasts_the_drain_and_the_container_has_no_rights():
-    assert int(SERVICE["stop_grace_period"].rstrip("s")) > 25
+    process = CONFIG.get("process", {})
+    times = {"drain_delay": "0s", "drain": "25s"} | process
+    longest = sum(int(times[name].rstrip("s")) for name in ("drain_delay", "drain"))
+    assert int(SERVICE["stop_grace_period"].rstrip("s")) > longest
     assert SERVICE["read_only"] is True and SERVICE["cap_drop"] == ["ALL"]
     assert SERVICE["security_opt"] == ["no-new-privileges:true"]
 

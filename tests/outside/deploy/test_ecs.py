@@ -78,7 +78,9 @@ def test_countersign_in_the_task_has_no_rights_and_time_to_drain():
     assert COUNTERSIGN["user"] == "65532:65532" and COUNTERSIGN["readonlyRootFilesystem"] is True
     assert COUNTERSIGN["linuxParameters"] == {"capabilities": {"drop": ["ALL"]}}
     assert "portMappings" not in COUNTERSIGN and TASK["networkMode"] == "awsvpc"
-    assert COUNTERSIGN["stopTimeout"] > int(ENVIRONMENT["COUNTERSIGN__PROCESS__DRAIN"].rstrip("s"))
+    assert COUNTERSIGN["stopTimeout"] > sum(
+        int(ENVIRONMENT.get(f"COUNTERSIGN__PROCESS__{name}", "0s").rstrip("s")) for name in ("DRAIN_DELAY", "DRAIN")
+    )
     # a log that nobody takes must not hold up calls
     assert COUNTERSIGN["logConfiguration"]["options"]["mode"] == "non-blocking"
 

@@ -203,3 +203,21 @@ def test_the_service_says_ready_reloads_says_stopping_and_ends_cleanly(service, 
         proxy.wait_for_notice("STOPPING=1")
         assert proxy.process.wait(timeout=40) == 0, proxy.output()
         assert secret not in proxy.output()
+
+
+def test_the_service_manager_waits_for_a_delay_and_a_drain_that_are_longer_than_the_unit_says(service, place):
+    program, config, environment = service
+    times = {"COUNTERSIGN__PROCESS__DRAIN_DELAY": "100s", "COUNTERSIGN__PROCESS__DRAIN": "200s"}
+    with serving(confined(program, "run", "--config", config), place, environment | times) as proxy:
+        proxy.wait_for_notice("READY=1")
+        proxy.process.send_signal(signal.SIGTERM)
+        # the delay, the drain, 2 seconds for log and audit, and one to spare
+        assert 302e6 <= extension(proxy.wait_for_notice("STOPPING=1")) <= 303e6
+        proxy.process.send_signal(signal.SIGTERM)
+        assert extension(proxy.wait_for_notice("STOPPING=1")) == 203e6
+        assert proxy.process.wait(timeout=40) == 0, proxy.output()
+
+
+def extension(message):
+    (line,) = [line for line in message if line.startswith("EXTEND_TIMEOUT_USEC=")]
+    return int(line.partition("=")[2])
