@@ -86,7 +86,7 @@ async fn serve(
     origin: &Origin,
     strays: &[StrayVariable],
 ) -> Result<(), Failure> {
-    let mut signals = Signals::new()?;
+    let signals = Signals::new()?;
     let confinement = live::confinement(graph.settings(), source.file.as_deref(), &keys);
     let beside_audit = beside_audit(graph.settings(), source.file.as_deref(), &keys);
     let loose_sockets = loose_sockets(graph.settings());
@@ -112,6 +112,12 @@ async fn serve(
     // before anybody is told of the addresses: from the first scrape on, metrics say which file is served
     running.follow(source, granted, report).map_err(|error| live::start_failure(&error))?;
     announcements::serving(&running);
+    serve_until_told(running, signals).await
+}
+
+/// Serves until a signal says otherwise, and ends as `process` says. Signals are obeyed from here on, also while
+/// connections are opened ahead.
+async fn serve_until_told(mut running: Running, mut signals: Signals) -> Result<(), Failure> {
     let mut warming_up = pin!(running.warm_up());
     let mut is_starting = true;
     let mut days = announcements::Days::begin();
