@@ -1,10 +1,9 @@
-//! What one client may still do in this process, of what it may do over all replicas: tokens that the store has leased
-//! to this replica, in atomic numbers that all workers share.
+//! The tokens of one client that the store has leased to this replica. They are atomic numbers that all workers share.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The limit for which the store gives no tokens.
+/// The limit that is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
     /// The rate.
@@ -18,11 +17,11 @@ pub(super) enum Limit {
 pub(super) enum Found {
     /// A token, which is taken.
     Token,
-    /// The same, and few are left: the store is to be asked for more, by the caller of whom this is said.
+    /// A token, which is taken. Few are left, and this caller has to have the store asked for more.
     LastTokens,
-    /// None, and the store has none either before this time has passed.
+    /// No token. The store will not have one either before this time has passed.
     Nothing(Limit, Duration),
-    /// None here. What the store has is not known.
+    /// No token here. Whether the store has one is not known.
     Unknown,
 }
 
@@ -30,13 +29,13 @@ pub(super) enum Found {
 #[derive(Debug, Default)]
 pub(super) struct Allowance {
     tokens: AtomicU32,
-    /// With fewer tokens than this, more are asked for.
+    /// When no more tokens than this are left, the store is asked for more.
     low: AtomicU32,
-    /// Before this time the store is not asked: it has nothing.
+    /// The store has no tokens, and is not asked before this time.
     ask_again_at: AtomicU64,
-    /// Until then, callers are told that a token is there at this time.
+    /// When the store will have a token, as callers are told while it is not asked.
     token_at: AtomicU64,
-    /// Until then, callers are told that this limit is used up.
+    /// Whether it is the quota that is used up, and not the rate.
     quota_is_used: AtomicBool,
     /// Whether the store is being asked, or about to be.
     asked: AtomicBool,
@@ -54,7 +53,7 @@ pub(super) struct Allowance {
     heard: AtomicU8,
 }
 
-/// What was read for the next question to the store.
+/// What the next question to the store depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Needs {
     pub(super) tokens: u32,

@@ -11,19 +11,21 @@ use super::limits::SharedLimits;
 use super::shared_client::{Questions, SharedClient};
 use super::state::{StoreState, WhenUnavailable};
 
-/// What of the settings concerns calls.
+/// The settings of `[rates]` that concern calls, and not the connection to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharingSettings {
     /// Separates deployments that use one store.
     pub namespace: String,
     /// For how long tokens are leased.
     pub ahead: Duration,
-    /// What becomes of calls while the store is away.
+    /// What happens to calls while the store is away.
     pub when_unavailable: WhenUnavailable,
+    /// Whether replicas report endpoints that they cannot reach to each other.
+    pub hints: bool,
 }
 
-/// Makes shared clients that have one store asked. It lives as long as the process; clients come and go with the
-/// configuration.
+/// Creates the clients that share their limits through one store. It lives as long as the process, while a reload may
+/// add and remove clients.
 #[derive(Debug)]
 pub struct Sharing {
     settings: SharingSettings,
@@ -31,11 +33,11 @@ pub struct Sharing {
     questions: Questions,
 }
 
-/// The questions, as the store's thread takes them.
+/// The clients for which the store's thread has to ask, in the order in which they came.
 pub type Inbox = UnboundedReceiver<Arc<SharedClient>>;
 
 impl Sharing {
-    /// Nobody asks the store until its thread has taken the inbox.
+    /// Returns the inbox for the store's thread too. Until that thread reads it, nobody asks the store.
     #[must_use]
     pub fn new(settings: SharingSettings) -> (Self, Inbox) {
         let (questions, inbox) = mpsc::unbounded_channel();
@@ -60,14 +62,14 @@ impl Sharing {
         if let Some(before) = before.filter(|before| before.limits() == limits) {
             return Arc::clone(before);
         }
-        let SharingSettings { namespace, ahead, when_unavailable } = &self.settings;
+        let SharingSettings { namespace, ahead, when_unavailable, hints: _ } = &self.settings;
         let state = (Arc::clone(&self.state), *when_unavailable);
         let key = key_in_store(namespace, "client", name);
         Arc::new(SharedClient::new(key, limits, *ahead, state, self.questions.clone()))
     }
 }
 
-/// Clients by their number; those without limits share nothing.
+/// The clients by their numbers. Clients without a rate and a quota share nothing.
 #[derive(Debug, Default)]
 pub struct ClientRates(Vec<Option<Arc<SharedClient>>>);
 
@@ -127,6 +129,7 @@ mod tests {
             namespace: "n".to_owned(),
             ahead: Duration::from_millis(100),
             when_unavailable: WhenUnavailable::Refuse,
+            hints: false,
         };
         let (sharing, _inbox) = Sharing::new(settings);
         let limits = |calls| SharedLimits {

@@ -1,4 +1,4 @@
-//! How many tokens a replica leases, and when it gives them back: as many as its own calls need until it asks again.
+//! Decides how many tokens a replica leases, so that its calls find one until it asks again, and which it gives back.
 //!
 //! The thread of the store has one of these for each client. It is pure: time is an argument.
 
@@ -30,7 +30,7 @@ impl Question {
     }
 }
 
-/// What it said.
+/// The reply of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reply {
     /// Tokens granted, not more than were wanted.
@@ -45,7 +45,7 @@ pub(super) struct Reply {
     pub(super) day_left: u64,
 }
 
-/// What is known of the calls of one client here.
+/// The recent calls of one client at this replica.
 #[derive(Debug)]
 pub(super) struct Forecast {
     /// For how long tokens are leased, in nanoseconds.
@@ -56,17 +56,17 @@ pub(super) struct Forecast {
     called_at: u64,
     /// Tokens in hand after the last question.
     tokens: u32,
-    /// On which connection the store was asked last.
+    /// The number of the connection on which the store was asked last.
     connection: u32,
 }
 
 impl Forecast {
-    /// Nothing is known; `ahead` in nanoseconds.
+    /// Without any call yet. `ahead` is in nanoseconds.
     pub(super) fn new(ahead: u64) -> Self {
         Self { ahead, per_second: 0.0, asked_at: 0, called_at: 0, tokens: 0, connection: 0 }
     }
 
-    /// What to ask at `now`. `replicas` is how many share the rate; 0 when it is not known.
+    /// What to ask the store at `now`. `replicas` is the number of replicas that share the rate; 0 if it is not known.
     pub(super) fn question(&mut self, allowance: &Allowance, terms: Terms, replicas: u32, now: u64) -> Question {
         let Needs { tokens, missed, waiting } = allowance.read_needs();
         let used = self.tokens.saturating_sub(tokens).saturating_add(missed);
@@ -120,7 +120,7 @@ impl Forecast {
         allowance.is_owing() || (elapsed >= self.ahead && tokens > kept)
     }
 
-    /// Whether it can be forgotten until the next question.
+    /// Whether there is nothing to settle before the client's next question.
     pub(super) fn is_over(&self, allowance: &Allowance) -> bool {
         allowance.tokens() == 0 && !allowance.is_owing()
     }

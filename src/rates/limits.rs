@@ -1,4 +1,4 @@
-//! What a client may do over all replicas, as the store counts it.
+//! The limits of a client over all replicas, and the numbers with which the store's script counts them.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ pub struct SharedRate {
     pub burst: u32,
 }
 
-/// The limits of one client; one of the two is there.
+/// The limits of one client, which has at least one of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharedLimits {
     /// How often it may call.
     pub rate: Option<SharedRate>,
-    /// How many calls a day of UTC has.
+    /// How many calls it may make in a day of UTC.
     pub quota: Option<u64>,
 }
 
-/// The limits in the numbers of the store's script.
+/// The limits as arguments of the store's script.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Terms {
     /// Microseconds for each token; 0 without a rate.

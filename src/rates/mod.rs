@@ -15,6 +15,7 @@ mod allowance;
 mod client_rates;
 #[cfg_attr(not(feature = "valkey"), expect(dead_code, reason = "called by the thread of the store"))]
 mod forecast;
+mod hints;
 mod limits;
 mod location;
 mod shared_client;
@@ -28,6 +29,7 @@ mod store;
 mod tests;
 
 pub use client_rates::{ClientRates, Inbox, Sharing, SharingSettings};
+pub use hints::{Endpoints, ReportedEndpoint, Reports};
 pub use limits::{SharedLimits, SharedRate};
 pub use location::{StoreAddress, StoreFault, StoreLocation, StoreServer, StoreTls};
 #[cfg(not(feature = "valkey"))]

@@ -1,10 +1,11 @@
-//! In place of the store, in a build without the feature `valkey`: the configuration refuses `rates.store` there.
+//! Replaces the store in a build without the feature `valkey`, where the configuration refuses `rates.store`.
 
 use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
-use super::client_rates::{Inbox, Sharing};
+use super::client_rates::{Inbox, Sharing, SharingSettings};
+use super::hints::Endpoints;
 use super::location::{StoreFault, StoreServer};
 
 /// No store can be configured in this build, so there is no value of this type.
@@ -27,7 +28,13 @@ impl StoreThread {
 ///
 /// # Errors
 /// Always.
-pub fn start(_server: StoreServer, _sharing: &Sharing, _inbox: Inbox, _now: fn() -> u64) -> io::Result<StoreThread> {
+pub fn start(
+    _server: StoreServer,
+    _sharing: &Sharing,
+    _inbox: Inbox,
+    _endpoints: Box<dyn Endpoints>,
+    _now: fn() -> u64,
+) -> io::Result<StoreThread> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this build knows no store of rates"))
 }
 
@@ -35,6 +42,6 @@ pub fn start(_server: StoreServer, _sharing: &Sharing, _inbox: Inbox, _now: fn()
 ///
 /// # Errors
 /// Always.
-pub async fn try_out(_server: &StoreServer, _namespace: &str, limit: Duration) -> Result<(), StoreFault> {
+pub async fn try_out(_server: &StoreServer, _settings: &SharingSettings, limit: Duration) -> Result<(), StoreFault> {
     Err(StoreFault::Late(limit))
 }

@@ -1,4 +1,4 @@
-//! A client whose rate and quota are those of all replicas, as calls see it.
+//! A client that shares its rate and its quota with the other replicas: the part that each call uses.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -43,13 +43,14 @@ pub enum AtOnce {
     Wait,
 }
 
-/// The questions that wait for the store's thread. A client is in it once at most, so its length has a bound.
+/// The queue of clients for which the store's thread has to ask. A client is in it at most once, so it cannot grow
+/// beyond the number of clients.
 pub(super) type Questions = UnboundedSender<Arc<SharedClient>>;
 
-/// One client, its tokens, and how to have the store asked for more.
+/// One client, its tokens, and the queue in which it waits to be asked for.
 #[derive(Debug)]
 pub struct SharedClient {
-    /// What the store calls it.
+    /// The name of its key in the store.
     #[cfg_attr(not(feature = "valkey"), allow(dead_code))] // there is no store then
     pub(super) key: String,
     limits: SharedLimits,
@@ -58,7 +59,7 @@ pub struct SharedClient {
     /// Only the store's thread takes this lock.
     #[cfg_attr(not(feature = "valkey"), allow(dead_code))]
     pub(super) forecast: Mutex<Forecast>,
-    /// Told when the store has answered.
+    /// Wakes the calls that wait, when the store has replied.
     pub(super) answered: Notify,
     state: Arc<StoreState>,
     when_unavailable: WhenUnavailable,
@@ -87,7 +88,7 @@ impl SharedClient {
         }
     }
 
-    /// What it may do.
+    /// Its rate and quota.
     #[must_use]
     pub const fn limits(&self) -> SharedLimits {
         self.limits

@@ -1,4 +1,4 @@
-//! What is known of the store: whether it answers, and what was counted. Workers and the store's thread share it.
+//! The state of the store as this replica sees it, and its counters. Workers and the store's thread share it.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,11 +20,11 @@ impl WhenUnavailable {
 /// Whether the store answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// It cannot be reached, or what it says is of no use.
+    /// It cannot be reached, or it replies with errors or nonsense.
     Away,
-    /// It let a call wait in vain: no call waits for it until it has answered.
+    /// It did not reply to a waiting call in time. No call waits for it until it has replied.
     Late,
-    /// It answers.
+    /// It replies.
     Up,
 }
 
@@ -98,13 +98,13 @@ impl StoreState {
         self.waits.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call has waited in vain: the next ones do not wait, until the store has answered.
+    /// A call has waited in vain. Further calls do not wait until the store has replied.
     pub(super) fn is_late(&self) {
         self.late.fetch_add(1, Ordering::Relaxed);
         let _is_away_already = self.health.compare_exchange(2, 1, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// The store has answered, after so long.
+    /// The store has replied, after this time.
     #[cfg_attr(not(feature = "valkey"), allow(dead_code))] // there is no store then
     pub(super) fn answered(&self, after: Duration) {
         self.health.store(2, Ordering::Relaxed);

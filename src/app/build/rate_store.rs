@@ -114,11 +114,9 @@ fn location(rates: &Rates) -> StoreLocation {
             NextHop::Unix(path) => StoreAddress::Unix(path.clone()),
         },
         tls: match &endpoint.transport {
-            Transport::Tls { trust, client } => Some(StoreTls {
-                roots: trust.clone(),
-                host: endpoint.bare_host().to_owned(),
-                client: client.clone(),
-            }),
+            Transport::Tls { trust, client } => {
+                Some(StoreTls { roots: trust.clone(), host: endpoint.bare_host().to_owned(), client: client.clone() })
+            }
             Transport::Plaintext => None,
         },
         user: user.clone(),

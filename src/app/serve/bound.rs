@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::admin::{BoundAdmin, ProcessStatus};
 use super::error::StartError;
+use super::hints::ServedEndpoints;
 use super::pulse::Pulse;
 use super::running::Running;
 use super::serving::Serving;
@@ -97,7 +98,7 @@ impl Bound {
         let serving = Arc::new(Serving::begin(Arc::clone(&graph), keys, paths, adoptions)?);
         let (audit, audit_writer) = start_audit(&graph, audit)?;
         let (spans, span_writer) = start_spans(&graph)?.unzip();
-        let rate_store = start_rates(&graph)?;
+        let rate_store = start_rates(&graph, &serving)?;
         let (mut admin_addresses, mut admin_paths) = (Vec::new(), Vec::new());
         let addresses: BTreeMap<_, _> =
             listeners.iter().map(|listener| (listener.name.clone(), Arc::clone(&listener.addresses))).collect();
@@ -160,11 +161,12 @@ fn start_spans(graph: &Graph) -> Result<Option<(SpanQueue, SpanWriter)>, StartEr
     trace::start(&export.settings, upload, places, metrics, clock::now).map(Some).map_err(StartError::Thread)
 }
 
-fn start_rates(graph: &Graph) -> Result<Option<StoreThread>, StartError> {
+fn start_rates(graph: &Graph, serving: &Arc<Serving>) -> Result<Option<StoreThread>, StartError> {
     let Some(store) = &graph.rates.store else { return Ok(None) };
     let Some(inbox) = store.take_inbox() else { return Ok(None) };
     let now = || clock::nanos_at(Instant::now());
-    rates::start(store.server.clone(), &store.sharing, inbox, now).map(Some).map_err(StartError::Thread)
+    let endpoints = Box::new(ServedEndpoints(Arc::clone(serving)));
+    rates::start(store.server.clone(), &store.sharing, inbox, endpoints, now).map(Some).map_err(StartError::Thread)
 }
 
 fn start_audit(graph: &Graph, opened: Option<OpenedAudit>) -> Result<(AuditLog, Option<AuditWriter>), StartError> {

@@ -4,6 +4,7 @@ mod admin;
 pub(crate) mod bound;
 pub(crate) mod error;
 pub(crate) mod freed_memory;
+mod hints;
 pub(crate) mod key_reports;
 mod live_route;
 mod load;

@@ -115,10 +115,11 @@ impl Built {
     /// The store of rates; `None` without its password.
     pub(super) fn rate_store(&self) -> Option<TriedStore> {
         match self {
-            Self::Whole(graph, _) => graph.rates.store.as_ref().map(|store| TriedStore {
-                server: store.server.clone(),
-                namespace: store.sharing.settings().namespace.clone(),
-            }),
+            Self::Whole(graph, _) => graph
+                .rates
+                .store
+                .as_ref()
+                .map(|store| TriedStore { server: store.server.clone(), settings: store.sharing.settings().clone() }),
             Self::WithoutKeys(..) => None,
         }
     }

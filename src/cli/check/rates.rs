@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::findings::{Findings, Kind};
 use crate::config::settings::{Settings, Transport};
 use crate::error_chain::causes;
-use crate::rates::{StoreServer, WhenUnavailable, try_out};
+use crate::rates::{SharingSettings, StoreServer, WhenUnavailable, try_out};
 use crate::trust::ClientTlsSettings;
 
 /// The store, to be asked.
 pub(super) struct TriedStore {
     pub(super) server: StoreServer,
-    pub(super) namespace: String,
+    pub(super) settings: SharingSettings,
 }
 
 /// Describes `[rates]`.
@@ -24,6 +24,9 @@ pub(super) fn section(found: &mut Findings, settings: &Settings) {
         WhenUnavailable::Local => "while the store is away: each replica applies the rates alone",
         WhenUnavailable::Refuse => "while the store is away: calls of clients with a rate or a quota are refused",
     });
+    if rates.sharing.hints {
+        section.detail("hints: replicas report endpoints that they cannot reach to each other");
+    }
     if !rates.endpoint.is_authentic() {
         section
             .danger("danger_plaintext: whoever sees the traffic to the store can read its password and change rates");
@@ -38,7 +41,7 @@ pub(super) fn section(found: &mut Findings, settings: &Settings) {
 
 /// Asks the store whether it does what replicas will ask of it.
 pub(super) async fn ask(store: TriedStore, limit: Duration) -> Result<(), String> {
-    try_out(&store.server, &store.namespace, limit).await.map_err(|fault| causes(&fault))
+    try_out(&store.server, &store.settings, limit).await.map_err(|fault| causes(&fault))
 }
 
 /// Tells what it said. That it is away is no fault: calls go on, or are refused, as the configuration says.

@@ -81,6 +81,7 @@ fn rates() -> Vec<(&'static str, Value)> {
         ("database", count(0..=LAST_DATABASE)),
         ("danger_plaintext", flag()),
         ("lease", pattern(&format!("^0*(?:(?:{})ms|[12]s)$", whole(20..=2000)))),
+        ("hints", flag()),
     ]
 }
 

@@ -61,6 +61,7 @@ fn read(mut table: Table<'_>) -> Option<Rates> {
     let database = table.get("database", 0, |given| count(0..=LAST_DATABASE)(given));
     let danger = table.get("danger_plaintext", false, flag);
     let lease = table.get("lease", LEASE, lease);
+    let hints = table.get("hints", false, flag);
     let fits = table.has("password_file") || !table.has("user");
     if !fits {
         table.fault("user", "has no password: add `password_file`, or remove this line");
@@ -68,7 +69,8 @@ fn read(mut table: Table<'_>) -> Option<Rates> {
     let tls = || Some(StoreTls { ca_file: ca_file?, server_name: server_name?, identity: identity? });
     let endpoint = store.zip(tls()).and_then(|(store, tls)| endpoint(&table, store, tls, danger?));
     table.finish();
-    let sharing = SharingSettings { namespace: namespace?, ahead: lease?, when_unavailable: when_unavailable? };
+    let (namespace, when_unavailable) = (namespace?, when_unavailable?);
+    let sharing = SharingSettings { namespace, ahead: lease?, when_unavailable, hints: hints? };
     fits.then_some(Rates {
         endpoint: endpoint?,
         user: user?,
@@ -194,6 +196,7 @@ mod tests {
             namespace: "countersign".to_owned(),
             ahead: Duration::from_millis(100),
             when_unavailable: WhenUnavailable::Local,
+            hints: false,
         };
         assert_eq!((read.url().as_str(), &read.sharing), ("valkey://127.0.0.1:6379", &sharing));
         assert_eq!((read.user, read.password_file, read.database), (None, None, 0));
@@ -205,7 +208,7 @@ mod tests {
             "store = \"rediss://10.0.0.1:6380/\"\nwhen_unavailable = \"refuse\"\nnamespace = \"team-a\"\n\
              ca_file = \"/ca.pem\"\nserver_name = \"Valkey.example\"\nuser = \"gateway\"\n\
              client_certificate = \"/c.pem\"\nclient_key = \"/c.key\"\n\
-             password_file = \"/password\"\ndatabase = 3\nlease = \"50ms\"",
+             password_file = \"/password\"\ndatabase = 3\nlease = \"50ms\"\nhints = true",
         );
         let Transport::Tls { trust, client } = &read.endpoint.transport else { panic!() };
         let identity = IdentityFiles { certificate: "/c.pem".into(), key: "/c.key".into() };
@@ -213,8 +216,8 @@ mod tests {
         assert_eq!((trust, read.endpoint.host.as_str()), (&Roots::File("/ca.pem".into()), "valkey.example"));
         assert_eq!((read.url().as_str(), read.user.as_deref()), ("valkeys://10.0.0.1:6380", Some("gateway")));
         assert_eq!((read.password_file, read.database), (Some("/password".into()), 3));
-        let SharingSettings { namespace, ahead, when_unavailable } = read.sharing;
-        assert_eq!((namespace.as_str(), ahead.as_millis()), ("team-a", 50));
+        let SharingSettings { namespace, ahead, when_unavailable, hints } = read.sharing;
+        assert_eq!((namespace.as_str(), ahead.as_millis(), hints), ("team-a", 50, true));
         assert_eq!(when_unavailable, WhenUnavailable::Refuse);
         let variable = [("COUNTERSIGN__RATES__STORE", "unix:/run/valkey/valkey.sock")];
         let by_variable = parse_with(LEAST, &variable).unwrap().rates.unwrap();

@@ -17,8 +17,9 @@ use crate::trust::told;
 /// The scripts, with the hashes that the store knows them by.
 pub(super) static LEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lease.lua")));
 pub(super) static REPLICAS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("replicas.lua")));
+pub(super) static HINTS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("hints.lua")));
 
-/// What may come in reply to one command, in bytes: five numbers, or an error.
+/// The longest reply to one command, in bytes: five numbers, the names of 25 endpoints, or an error.
 const LONGEST_REPLY: usize = 1024;
 /// The most of an error that is logged, in characters.
 const LONGEST_ERROR: usize = 200;
@@ -147,7 +148,11 @@ impl Connection {
 }
 
 fn code(script: &Script) -> &'static str {
-    if script.get_hash() == LEASE.get_hash() { include_str!("lease.lua") } else { include_str!("replicas.lua") }
+    match script.get_hash() {
+        hash if hash == LEASE.get_hash() => include_str!("lease.lua"),
+        hash if hash == HINTS.get_hash() => include_str!("hints.lua"),
+        _ => include_str!("replicas.lua"),
+    }
 }
 
 fn is_unknown_script(reply: &Value) -> bool {

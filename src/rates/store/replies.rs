@@ -1,8 +1,11 @@
 //! What the store replies, held against what it was asked.
 
+use std::collections::BTreeSet;
+
 use redis::Value;
 
 use crate::rates::forecast::{Question, Reply};
+use crate::rates::hints::{MOST_REPORTS, NAME_LENGTH};
 use crate::rates::limits::Terms;
 use crate::rates::location::StoreFault;
 
@@ -54,6 +57,17 @@ pub(super) fn replicas(value: &Value) -> Result<u32, StoreFault> {
     u32::try_from(*count).map_err(|_| StoreFault::Nonsense("the number of replicas is none"))
 }
 
+/// The reply of `hints.lua`. Whatever cannot be a name is left out.
+pub(super) fn reported(value: &Value) -> Result<BTreeSet<String>, StoreFault> {
+    let Value::Array(items) = value else { return Err(StoreFault::Nonsense("the reports are no list")) };
+    let name = |item: &Value| {
+        let Value::BulkString(bytes) = item else { return None };
+        let is_name = bytes.len() == NAME_LENGTH && bytes.iter().all(u8::is_ascii_hexdigit);
+        String::from_utf8(bytes.clone()).ok().filter(|_| is_name)
+    };
+    Ok(items.iter().take(MOST_REPORTS).filter_map(name).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +105,16 @@ mod tests {
         for nonsense in [Value::Int(0), Value::Int(-1), Value::Int(i64::MAX), Value::Nil] {
             assert!(replicas(&nonsense).is_err(), "{nonsense:?}");
         }
+    }
+
+    #[test]
+    fn reports_are_hashed_names_and_no_more_of_them_than_were_asked_for() {
+        let name = |first: u8| Value::BulkString(format!("{first:032x}").into_bytes());
+        let long: Vec<_> = (0..=u8::MAX).map(name).collect();
+        assert_eq!(reported(&Value::Array(long)).unwrap().len(), MOST_REPORTS);
+        let mixed = vec![name(1), name(1), Value::Int(1), Value::BulkString(b"https://ie.example/".to_vec())];
+        assert_eq!(reported(&Value::Array(mixed)).unwrap(), BTreeSet::from([format!("{:032x}", 1)]));
+        assert!(reported(&Value::Nil).is_err());
     }
 
     #[test]

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::connection::{Connection, LEASE, REPLICAS, ScriptCall};
+use super::connection::{Connection, HINTS, LEASE, REPLICAS, ScriptCall};
 use super::replies;
 use super::thread::try_out;
+use crate::rates::client_rates::SharingSettings;
 use crate::rates::forecast::{Question, Reply};
 use crate::rates::limits::{SharedLimits, SharedRate, Terms};
 use crate::rates::location::{StoreAddress, StoreFault, StoreLocation, StoreServer};
+use crate::rates::state::WhenUnavailable;
 
 /// A server, which ends with this.
 struct Server {
@@ -52,6 +54,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+}
+
+fn settings() -> SharingSettings {
+    SharingSettings {
+        namespace: "n".to_owned(),
+        ahead: Duration::from_millis(100),
+        when_unavailable: WhenUnavailable::Local,
+        hints: true,
     }
 }
 
@@ -171,15 +182,15 @@ fn a_user_without_its_password_a_full_server_and_a_read_only_one_are_refused_in_
     with_runtime(async {
         let mut administrator = connected(&server.at(None, None)).await;
         let rights = "ACL SETUSER gateway on >marker ~countersign:* +select +@scripting +time +hmget +hset +pexpire \
-                      +zadd +zremrangebyscore +expire +zcard";
+                      +zadd +zremrangebyscore +expire +zcard +zrange";
         for command in [rights, "ACL SETUSER default off"] {
             run(&mut administrator, &command.split_whitespace().collect::<Vec<_>>()).await;
         }
         let good = server.at(Some("gateway"), Some("marker"));
-        try_out(&good, "n", limit).await.unwrap();
-        let wrong = told(try_out(&server.at(Some("gateway"), Some("not-marker")), "n", limit).await);
+        try_out(&good, &settings(), limit).await.unwrap();
+        let wrong = told(try_out(&server.at(Some("gateway"), Some("not-marker")), &settings(), limit).await);
         assert!(wrong.contains("WRONGPASS") && !wrong.contains("marker"), "{wrong}");
-        let nobody = told(try_out(&server.at(None, None), "n", limit).await);
+        let nobody = told(try_out(&server.at(None, None), &settings(), limit).await);
         assert!(nobody.contains("NOAUTH"), "{nobody}");
     });
     let full = Server::start(&["--maxmemory", "1", "--maxmemory-policy", "noeviction"]);
@@ -188,7 +199,7 @@ fn a_user_without_its_password_a_full_server_and_a_read_only_one_are_refused_in_
         for (server, word) in [(full, "OOM"), (replica, "READONLY")] {
             let at = server.at(None, None);
             drop(connected(&at).await);
-            let refused = told(try_out(&at, "n", limit).await);
+            let refused = told(try_out(&at, &settings(), limit).await);
             assert!(refused.contains(word) || refused.contains("MASTERDOWN"), "{refused}");
         }
     });
@@ -201,7 +212,26 @@ fn a_server_that_quotes_the_password_in_its_error_is_not_quoted_itself() {
     with_runtime(async {
         drop(connected(&server.at(None, None)).await);
         let at = server.at(Some("gateway"), Some("marker"));
-        let refused = try_out(&at, "n", Duration::from_secs(30)).await.unwrap_err().to_string();
+        let refused = try_out(&at, &settings(), Duration::from_secs(30)).await.unwrap_err().to_string();
         assert!(refused.contains("ERR in response to AUTH") && !refused.contains("marker"), "{refused}");
+    });
+}
+
+#[test]
+fn a_report_ends_within_its_time_whoever_wrote_it() {
+    let server = Server::start(&[]);
+    with_runtime(async {
+        let mut connection = connected(&server.at(None, None)).await;
+        let names = async |connection: &mut Connection, own: &[&str]| {
+            let arguments = ["10", "25"].iter().chain(own).map(|word| (*word).to_owned()).collect();
+            let call = ScriptCall { script: &HINTS, key: "countersign:hints", arguments };
+            replies::reported(&connection.call(&[call]).await.unwrap()[0]).unwrap()
+        };
+        let (ours, forever) = (format!("{:032x}", 1), format!("{:032x}", 2));
+        assert_eq!(names(&mut connection, &[&ours]).await, [ours.clone()].into());
+        let mut forged = redis::cmd("ZADD");
+        forged.arg("countersign:hints").arg("+inf").arg(&forever).arg("1").arg("old");
+        connection.command(&forged).await.unwrap();
+        assert_eq!(names(&mut connection, &[]).await, [ours].into());
     });
 }

@@ -16,11 +16,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
 use uuid::Uuid;
 
-use super::connection::{Connection, LEASE, REPLICAS, ScriptCall};
+use super::connection::{Connection, HINTS, LEASE, REPLICAS, ScriptCall};
 use super::replies;
 use crate::error_chain::causes;
 use crate::rates::client_rates::{Inbox, Sharing, SharingSettings, key_in_store};
 use crate::rates::forecast::{Forecast, Question};
+use crate::rates::hints::{Endpoints, MOST_REPORTS, Reports, hashed};
 use crate::rates::location::{StoreFault, StoreServer};
 use crate::rates::shared_client::SharedClient;
 use crate::rates::state::{StoreState, WhenUnavailable};
@@ -63,7 +64,13 @@ impl StoreThread {
 ///
 /// # Errors
 /// The system refuses a thread or what its runtime needs.
-pub fn start(server: StoreServer, sharing: &Sharing, inbox: Inbox, now: fn() -> u64) -> io::Result<StoreThread> {
+pub fn start(
+    server: StoreServer,
+    sharing: &Sharing,
+    inbox: Inbox,
+    endpoints: Box<dyn Endpoints>,
+    now: fn() -> u64,
+) -> io::Result<StoreThread> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let (ending, told) = watch::channel(false);
     let (done, ended) = mpsc::channel();
@@ -73,6 +80,8 @@ pub fn start(server: StoreServer, sharing: &Sharing, inbox: Inbox, now: fn() -> 
         state: Arc::clone(sharing.state()),
         settings: settings.clone(),
         replicas_key: key_in_store(&settings.namespace, "replicas", ""),
+        hints_key: key_in_store(&settings.namespace, "hints", ""),
+        endpoints,
         own_name: Uuid::new_v4().to_string(),
         inbox,
         now,
@@ -93,10 +102,15 @@ pub fn start(server: StoreServer, sharing: &Sharing, inbox: Inbox, now: fn() -> 
 ///
 /// # Errors
 /// [`StoreFault`].
-pub async fn try_out(server: &StoreServer, namespace: &str, limit: Duration) -> Result<(), StoreFault> {
+pub async fn try_out(server: &StoreServer, settings: &SharingSettings, limit: Duration) -> Result<(), StoreFault> {
     let whole = async {
         let mut connection = Connection::open(server).await?;
-        let key = key_in_store(namespace, "check", &Uuid::new_v4().to_string());
+        let key = key_in_store(&settings.namespace, "check", &Uuid::new_v4().to_string());
+        if settings.hints {
+            let arguments = vec!["1".to_owned(), "1".to_owned()];
+            let replies = connection.call(&[ScriptCall { script: &HINTS, key: &key, arguments }]).await?;
+            replies::reported(replies.first().unwrap_or(&Value::Nil))?;
+        }
         let arguments = vec!["check".to_owned(), "1".to_owned()];
         let replies = connection.call(&[ScriptCall { script: &REPLICAS, key: &key, arguments }]).await?;
         replies::replicas(replies.first().unwrap_or(&Value::Nil)).map(drop)
@@ -117,6 +131,8 @@ struct Keeper {
     state: Arc<StoreState>,
     settings: SharingSettings,
     replicas_key: String,
+    hints_key: String,
+    endpoints: Box<dyn Endpoints>,
     own_name: String,
     inbox: Inbox,
     now: fn() -> u64,
@@ -193,6 +209,19 @@ impl Keeper {
         let call = ScriptCall { script: &REPLICAS, key: &self.replicas_key, arguments };
         let answered = timed(&self.state, connection, &[call]).await?;
         self.state.note_replicas(replies::replicas(answered.first().unwrap_or(&Value::Nil))?);
+        if self.settings.hints { self.share_hints(connection).await } else { Ok(()) }
+    }
+
+    /// Reports the endpoints that this replica cannot reach, and learns which are reported.
+    async fn share_hints(&mut self, connection: &mut Connection) -> Result<(), StoreFault> {
+        let namespace = &self.settings.namespace;
+        let own = self.endpoints.unreachable();
+        let own = own.iter().take(MOST_REPORTS).map(|endpoint| hashed(namespace, endpoint));
+        let arguments = [LIFE_SECONDS.to_string(), MOST_REPORTS.to_string()].into_iter().chain(own).collect();
+        let call = ScriptCall { script: &HINTS, key: &self.hints_key, arguments };
+        let answered = timed(&self.state, connection, &[call]).await?;
+        let names = replies::reported(answered.first().unwrap_or(&Value::Nil))?;
+        self.endpoints.note(&Reports::new(namespace.clone(), names));
         Ok(())
     }
 

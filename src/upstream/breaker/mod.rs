@@ -31,6 +31,9 @@ pub struct BreakerLimits {
     pub longest_pause: Duration,
 }
 
+/// For how long another replica's report about the endpoint is believed. It is repeated every two seconds.
+const REPORT_HOLDS: Duration = Duration::from_secs(10);
+
 /// How an endpoint is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outage {
@@ -64,6 +67,8 @@ struct EndpointHealth {
     born: Instant,
     /// When the last response to any client came, in nanoseconds since `born`; 0: none has come.
     last_response: AtomicU64,
+    /// Until when another replica's report holds, in nanoseconds since `born`; 0: there was none.
+    reported_until: AtomicU64,
     /// Whether there have been failures: until then nobody takes the lock.
     troubled: AtomicBool,
     state: Mutex<State>,
@@ -94,6 +99,7 @@ impl Breaker {
             name,
             born: Instant::now(),
             last_response: AtomicU64::new(0),
+            reported_until: AtomicU64::new(0),
             troubled: AtomicBool::new(false),
             state: Mutex::default(),
         };
@@ -111,6 +117,22 @@ impl Breaker {
     #[must_use]
     pub fn outage(&self) -> Option<Outage> {
         if self.limits.never_opens() { None } else { self.endpoint.state().outage() }
+    }
+
+    /// Notes at `now` that another replica cannot connect to the endpoint. For some seconds, one failed connection of
+    /// this process is enough to open the breaker. A report alone refuses no call: it may be about the other replica's
+    /// network, or come from somebody who can write to the store.
+    pub fn is_reported_unreachable(&self, now: Instant) {
+        let until = now.checked_add(REPORT_HOLDS).unwrap_or(now);
+        let (now, until) = (self.endpoint.nanos(now), self.endpoint.nanos(until));
+        if self.endpoint.reported_until.swap(until, Ordering::Relaxed) < now && self.outage().is_none() {
+            let EndpointName { route, endpoint } = &self.endpoint.name;
+            tracing::info!(
+                route,
+                endpoint,
+                "another replica cannot connect to the endpoint: one failed connection is enough to count it as down"
+            );
+        }
     }
 
     /// How often it has opened.
@@ -157,6 +179,13 @@ impl Breaker {
 }
 
 impl BreakerLimits {
+    /// The limits after a failure of this kind, of an endpoint that others report as unreachable or do not.
+    fn with_report(self, is_reported: bool, outage: Outage) -> Self {
+        // a slow call says nothing about connections
+        let is_confirmed = is_reported && outage == Outage::Unreachable;
+        Self { failures: if is_confirmed { self.failures.min(1) } else { self.failures }, ..self }
+    }
+
     const fn never_opens(&self) -> bool {
         self.failures == 0
     }
@@ -251,7 +280,8 @@ impl CallInProgress<'_> {
             return;
         }
         let kind = std::mem::replace(&mut self.kind, Kind::Ordinary);
-        let failed = state.fail(outage, self.client, kind, now, limits);
+        let is_reported = endpoint.reported_until.load(Ordering::Relaxed) > endpoint.nanos(now);
+        let failed = state.fail(outage, self.client, kind, now, &limits.with_report(is_reported, outage));
         drop(state);
         endpoint.report(&failed, outage);
     }

@@ -79,19 +79,19 @@ class Replica:
         self.admin = json.loads(process.wait_for(r'"message":"admin listening"').string)["address"]
         self._local = threading.local()
 
-    def call(self):
+    def call(self, path="/"):
         """The status, and the code of an error."""
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = http.client.HTTPConnection(self.address, timeout=60)
         try:
-            connection.request("POST", "/", FORM, HEADERS)
+            connection.request("POST", path, FORM, HEADERS)
             response = connection.getresponse()
             body = response.read().decode()
         except (http.client.HTTPException, OSError):
             connection.close()
             self._local.connection = None
-            return self.call()
+            return self.call(path)
         if response.getheader("Connection") == "close":
             connection.close()
             self._local.connection = None

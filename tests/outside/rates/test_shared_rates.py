@@ -172,7 +172,7 @@ def store_with_tls(directory, authority, asks_clients="no"):
     """A server that only speaks TLS, in which one user of ours may do what replicas ask for, and nothing else."""
     made, port = authority.for_replica("store"), free_port()
     users = directory / "users.acl"
-    rights = "+select +@scripting +time +hmget +hset +pexpire +zadd +zremrangebyscore +expire +zcard"
+    rights = "+select +@scripting +time +hmget +hset +pexpire +zadd +zremrangebyscore +expire +zcard +zrange"
     users.write_text(f"user default off\nuser countersign on >marker-password ~countersign:* {rights}\n")
     command = [
         "redis-server", "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", "", "--aclfile", users,
