@@ -9,8 +9,10 @@ use std::fmt;
 use super::client_rates::key_in_store;
 
 /// The most reports that a replica sends and reads at a time.
+#[cfg_attr(not(feature = "valkey"), allow(dead_code))] // there is no store then
 pub(super) const MOST_REPORTS: usize = 25;
 /// A hashed name has so many bytes, and every byte is a hexadecimal digit.
+#[cfg_attr(not(feature = "valkey"), allow(dead_code))]
 pub(super) const NAME_LENGTH: usize = 32;
 
 /// The endpoints of this process.

@@ -143,7 +143,8 @@ def test_the_store_learns_neither_names_nor_anything_of_a_call(store, gateway):
     assert replicas[0].call()[0] == 200
     keys = eventually(lambda: ask(store, "KEYS", "*"), "the store holds nothing")
     assert all(key.startswith("countersign:") and "reporting" not in key for key in keys), keys
-    held = " ".join(value for key in keys if ask(store, "TYPE", key) == ["hash"] for value in ask(store, "HGETALL", key))
+    hashes = [key for key in keys if ask(store, "TYPE", key) == ["hash"]]
+    held = " ".join(value for key in hashes for value in ask(store, "HGETALL", key))
     for secret in ["reporting", "marker-of-a-value", TOKEN, "GetStatus"]:
         assert secret not in held and secret not in FORM.decode().replace("marker-of-a-value", "").replace(
             "GetStatus", ""), held
