@@ -8,7 +8,8 @@ follow, one after the other, each on a new connection. So a later call pays for 
 first one does, and the difference is what only a fresh process pays for. All variants take turns in each round.
 
 The endpoint is HAProxy, over TLS, on this machine. With `--delay` a relay in front of it holds back each piece of data
-for so many milliseconds on the way there and back, as a network does. Debian packages: haproxy, openssl.
+for so many milliseconds on the way there and back, as a network does. With `--pool 0` every call opens a connection to
+the endpoint, so that the ratio is what a fresh process pays beside that. Debian packages: haproxy, openssl.
 """
 
 import argparse
@@ -224,6 +225,7 @@ def main():
     parser.add_argument("--bin", action="append", required=True, help="a countersign program; may be given again")
     parser.add_argument("--starts", type=int, default=100)
     parser.add_argument("--warm", action="append", type=int, help="limits.warm; may be given again")
+    parser.add_argument("--pool", type=int, help="limits.pool")
     parser.add_argument("--settle", type=float, default=0, help="seconds between readiness and the first call")
     parser.add_argument("--delay", type=float, default=0, help="milliseconds on the way to the endpoint, and back")
     arguments = parser.parse_args()
@@ -241,8 +243,10 @@ def main():
         variants = []
         for number, (clients, warm) in enumerate(itertools.product(("plain", "TLS"), arguments.warm or [None])):
             tls = f'tls = {{ certificate = "{directory}/listener.pem", private_key = "{directory}/listener.key" }}'
+            limits = [f"limits.{name} = {value}" for name, value in (("warm", warm), ("pool", arguments.pool))
+                      if value is not None]
             text = CONFIGURATION.format(port=port, directory=directory, tls=tls if clients == "TLS" else "",
-                                        warm=f"limits.warm = {warm}" if warm is not None else "")
+                                        warm="\n".join(limits))
             configuration = directory / f"{number}.toml"
             configuration.write_text(text)
             context = None

@@ -1,7 +1,7 @@
 //! Signatures, pure: from an authorized form to a signed request, with one type for each stage.
 //!
-//! `Authorized -> Unsealed -> SignedRequest`: [`prepare()`] writes the canonical query string and the string to sign, the
-//! owner of the key computes the MAC, and [`Unsealed::seal`] adds it. Time is an argument.
+//! `Authorized -> Unsealed -> SignedRequest`: [`prepare()`] writes the canonical query string and the string to sign,
+//! the owner of the key computes the MAC, and [`Unsealed::seal`] adds it. Time is an argument.
 //!
 //! Two folders verify, on purpose: [`client_signature`] judges what clients sign with issued keys, and is strict;
 //! [`verify`] does what the servers of clouds do, for the sandbox and for diagnosis, and shares nothing with the
