@@ -132,17 +132,17 @@ def leases_at_one_replica(settings, rate, replicas):
     """How often a second one replica asks for tokens of a client (src/rates/forecast.rs).
 
     It keeps the tokens for the calls of one lease, or a reserve for a second's calls if its part of half the bucket is
-    larger, and asks when less than half of the one or less than the whole of the other is left. A client that the store
+    larger, and asks when less than half of them is left. A client that the store
     has no tokens for is asked for again by the first call after the next one is there, or after half a lease.
     """
     calls = rate.calls / replicas
     need = min(math.floor(calls * settings.lease + 0.8), rate.bucket)
     reserve = min(rate.bucket // (2 * replicas), math.floor(calls) + 1)
-    leases = calls / (max(need, reserve) - max(need // 2, reserve) + 1)
     if rate.calls > rate.rate:
+        # the store never has as many as it would keep
         silence = max(1 / rate.rate, settings.lease / 2)
-        leases = min(leases, 1 / (silence + 1 / calls))
-    return leases
+        return 1 / (silence + 1 / calls)
+    return calls / (max(need, reserve) // 2 + 1)
 
 
 def fleet_memory(load, replicas):

@@ -102,7 +102,7 @@ ROWS = {
               (f"sum by (route) (countersign_in_flight{{{ROUTE}}})", "{{route}}"),
               (f"sum by (route) (countersign_in_flight_limit{{{ROUTE}}})", "limit of {{route}}")),
         graph("Load", "The used fraction of the fullest limit of each process, as autoscalers see it, and the average "
-              "of all. The average stays above the autoscaler's target: more replicas are needed, or may not be started.",
+              "of all. An average that stays above the autoscaler's target: more replicas are needed, or cannot start.",
               (f"countersign_load_ratio{{{OF}}}", "{{instance}}"),
               (f"avg(countersign_load_ratio{{{OF}}})", "average"), unit="percentunit"),
         graph("Bytes of bodies", "Forms from clients and responses to them.",
