@@ -93,10 +93,7 @@ fn addresses(report: &Report<'_>, listeners: &[Listener], admin: Option<&Admin>)
         let at = |nth| if is_list { path.item(nth) } else { path.clone() };
         all.extend(listener.addresses.iter().enumerate().map(|(nth, address)| (at(nth), address.clone())));
     }
-    let of_admin = admin.into_iter().flat_map(|admin| &admin.addresses).map(|address| match address {
-        AdminAddress::Tcp(address) => ListenOn::Tcp(TcpSocket::at(*address)),
-        AdminAddress::Unix(socket) => ListenOn::Unix(socket.clone()),
-    });
+    let of_admin = admin.into_iter().flat_map(|admin| &admin.addresses).map(AdminAddress::listen_on);
     all.extend(of_admin.map(|address| (KeyPath::of(["admin", "address"]), address)));
     for (nth, (path, address)) in all.iter().enumerate() {
         // with port 0 each gets a port of its own

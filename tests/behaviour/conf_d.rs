@@ -148,7 +148,7 @@ fn a_check_lists_the_files_that_it_read_and_those_that_it_did_not() {
 }
 
 #[test]
-fn the_audit_and_the_report_name_the_tenants_of_client_and_route() {
+fn log_audit_and_report_name_the_tenants_of_client_and_route() {
     let grant = "[client.other]\nuid = 54321\n[conf_d.team]\nroutes = [\"importexport\"]\nkeys = [\"main\"]\n\
                  hosts = [\"team.internal\"]\n";
     let mut setup = Setup::to(&Endpoint::obliging()).more(grant);
@@ -163,8 +163,11 @@ fn the_audit_and_the_report_name_the_tenants_of_client_and_route() {
     let printed = Outcome::of(&mut setup.command("check"), "").succeeded();
     assert_eq!(printed.matches("tenant: team (conf.d/team.toml)").count(), 2, "{printed}");
     let proxy = setup.start();
-    proxy.post(FORM).expect(200);
-    proxy.call(&Draft::form(FORM).field("Host", "team.internal")).expect(502);
+    let granted = proxy.post(FORM).expect(200);
+    let own = proxy.call(&Draft::form(FORM).field("Host", "team.internal")).expect(502);
+    let [granted, own] = [granted, own].map(|answer| proxy.log.exchange(&answer.request_id()));
+    assert_eq!((&granted["client_tenant"], granted.get("route_tenant")), (&"team".into(), None));
+    assert_eq!([&own["client_tenant"], &own["route_tenant"]], ["team", "team"]);
     let lines: Vec<Value> = eventually("two lines", || {
         let text = fs::read_to_string(&file).unwrap_or_default();
         let lines: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -11,26 +11,26 @@ use crate::outages::refusing;
 use crate::untrusted::Authority;
 
 /// An endpoint that names itself in every response.
-fn called(name: &str) -> Endpoint {
+pub fn called(name: &str) -> Endpoint {
     Endpoint::saying(&endpoint::answer("200 OK", name), After::KeepOpen)
 }
 
 /// A proxy in the making: the first endpoint is at `first`, the fallback is `second`.
-fn over(first: &str, second: &Endpoint) -> Setup {
+pub fn over(first: &str, second: &Endpoint) -> Setup {
     Setup::to_url(first).more(&fallback(second))
 }
 
-fn fallback(endpoint: &Endpoint) -> String {
+pub fn fallback(endpoint: &Endpoint) -> String {
     format!("[[route.importexport.fallback]]\nendpoint = \"{}\"\n", endpoint.url())
 }
 
 /// The value of a metric of one endpoint.
-fn of_endpoint(proxy: &Proxy, metric: &str, url: &str) -> f64 {
+pub fn of_endpoint(proxy: &Proxy, metric: &str, url: &str) -> f64 {
     proxy.metric(&format!("countersign_route_endpoint_{metric}{{route=\"importexport\",endpoint=\"{url}\"}}"))
 }
 
 #[track_caller]
-fn answered_by(proxy: &Proxy, form: &str, name: &str) {
+pub fn answered_by(proxy: &Proxy, form: &str, name: &str) {
     assert_eq!(proxy.post(form).expect(200).text(), name);
 }
 

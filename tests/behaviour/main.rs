@@ -31,6 +31,8 @@ mod echoes;
 mod egress;
 mod expiry;
 mod failover;
+mod failover_keys;
+mod failover_lost_packets;
 mod faults;
 mod forwarded;
 mod guarded_files;

@@ -57,7 +57,7 @@ fn on_one_port(addresses: &[&str]) -> (u16, Vec<Endpoint>) {
 }
 
 /// A socket that lets nobody in: its queue is full, and the kernel answers no more.
-fn black_hole(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
+pub fn black_hole(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&address.into()).unwrap();
     socket.listen(0).unwrap();

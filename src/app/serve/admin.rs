@@ -18,7 +18,7 @@ use crate::app::report::{Moment, Sources, report};
 use crate::clock;
 use crate::config::settings::{self, AdminAddress, ListenOn, Name, StatusPage};
 use crate::downstream::unix_socket::{self, SocketPath};
-use crate::downstream::{ListenAddress, ListenerSocket, Stage, TcpSocket, listener};
+use crate::downstream::{ListenAddress, ListenerSocket, Stage, listener};
 use crate::status::Report;
 use crate::telemetry::AuditLog;
 use crate::telemetry::metrics::{Exposition, OwnProcess, Snapshot};
@@ -98,10 +98,7 @@ impl Status for ProcessStatus {
 
 /// The addresses of the admin listener.
 pub(super) fn addresses_of(admin: &settings::Admin) -> impl Iterator<Item = ListenOn> {
-    admin.addresses.iter().map(|address| match address {
-        AdminAddress::Tcp(address) => ListenOn::Tcp(TcpSocket::at(*address)),
-        AdminAddress::Unix(socket) => ListenOn::Unix(socket.clone()),
-    })
+    admin.addresses.iter().map(AdminAddress::listen_on)
 }
 
 /// A panic of a thread that held the lock leaves nothing inconsistent here.
@@ -131,10 +128,11 @@ impl BoundAdmin {
 
     fn add(&mut self, address: &AdminAddress) -> Result<(), BindError> {
         match address {
-            AdminAddress::Tcp(address) => {
-                let failed = |source| BindError::Tcp { address: *address, source };
-                for socket in listener::bind(TcpSocket::at(*address), 1).map_err(failed)? {
-                    let chosen = socket.local_addr().unwrap_or(*address);
+            AdminAddress::Tcp(socket) => {
+                let address = socket.address;
+                let failed = |source| BindError::Tcp { address, source };
+                for socket in listener::bind(*socket, 1).map_err(failed)? {
+                    let chosen = socket.local_addr().unwrap_or(address);
                     self.addresses.push(ListenAddress::Tcp(chosen));
                     self.sockets.push(ListenerSocket::Tcp(socket));
                 }

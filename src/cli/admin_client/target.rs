@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use crate::cli::output::printable;
 use crate::config::settings::AdminAddress;
+use crate::downstream::TcpSocket;
 
 /// One place to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +22,8 @@ impl Target {
     /// Where a listener with this address is asked from the same machine; none for port 0, which the system chose.
     pub(super) fn of(address: &AdminAddress) -> Vec<Self> {
         match address {
-            AdminAddress::Tcp(address) if address.port() == 0 => Vec::new(),
-            AdminAddress::Tcp(address) => {
+            AdminAddress::Tcp(socket) if socket.address.port() == 0 => Vec::new(),
+            AdminAddress::Tcp(TcpSocket { address, families: _ }) => {
                 let tcp = |ip: IpAddr| Self::Tcp { host: ip.to_string(), port: address.port() };
                 reachable(*address).into_iter().map(tcp).collect()
             }
@@ -41,7 +42,7 @@ impl Target {
 }
 
 /// Every address of the machine stands for its loopback address: nobody connects to 0.0.0.0. A socket at `[::]` takes
-/// IPv4 as well where the system lets it, and IPv6 may be switched off on the loopback interface.
+/// IPv4 as well with `only_v6 = false`, and IPv6 may be switched off on the loopback interface.
 fn reachable(address: SocketAddr) -> Vec<IpAddr> {
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => vec![Ipv4Addr::LOCALHOST.into()],
@@ -146,7 +147,7 @@ mod tests {
     #[test]
     fn a_wildcard_of_the_configuration_is_asked_on_loopback_and_port_zero_nowhere() {
         let targets = |address: &str| -> Vec<String> {
-            let all = Target::of(&AdminAddress::Tcp(address.parse().unwrap()));
+            let all = Target::of(&AdminAddress::Tcp(TcpSocket::at(address.parse().unwrap())));
             all.iter().map(ToString::to_string).collect()
         };
         assert_eq!(targets("0.0.0.0:8022"), ["http://127.0.0.1:8022"]);

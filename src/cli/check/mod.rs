@@ -273,7 +273,7 @@ fn admin_sections(found: &mut Findings, settings: &Settings, rehearsed: &[Rehear
     };
     for address in &admin.addresses {
         let summary = match address {
-            AdminAddress::Tcp(address) => format!("http://{address}/livez /readyz /metrics"),
+            AdminAddress::Tcp(_) => format!("http://{address}/livez /readyz /metrics"),
             AdminAddress::Unix(_) => format!("{address} /livez /readyz /metrics"),
         };
         let section = found.section(Kind::Admin, None, summary);

@@ -67,6 +67,8 @@ struct Loaded {
 struct Signature {
     method: &'static str,
     dialect: &'static str,
+    /// The table of the endpoint whose requests are signed like this; `None` where no route has the key.
+    table: Option<String>,
     milliseconds: f64,
 }
 
@@ -134,9 +136,10 @@ impl Tested {
         let (id, expiry) = (active.id().to_string(), Expiry::of(active.expiration(), now));
         say(format!("  loaded in {milliseconds:.3} ms: {id}, {}\n", expiry.text()))?;
         self.loaded = Some(Loaded { id, milliseconds, expiry });
-        for (route, profile) in &profiles(key, settings) {
-            if let Some(route) = route
-                && let Some(misfit) = misfits(&active, &[profile.needs(route.as_str())]).into_iter().next()
+        for (endpoint, profile) in &profiles(key, settings) {
+            if let Some(endpoint) = endpoint
+                && let Some(misfit) =
+                    misfits(&active, &[profile.needs(endpoint.route.name.as_str())]).into_iter().next()
             {
                 return Err(Failure::because(ExitCode::Configuration, &misfit));
             }
@@ -147,10 +150,12 @@ impl Tested {
             let signature = Signature {
                 method: profile.signature_method().as_str(),
                 dialect: profile.dialect().as_str(),
+                table: endpoint.as_ref().map(RouteEndpoint::table),
                 milliseconds: self::milliseconds(asked),
             };
-            let Signature { method, dialect, milliseconds } = &signature;
-            say(format!("  signed with {method} in {milliseconds:.3} ms ({dialect})\n"))?;
+            let Signature { method, dialect, table, milliseconds } = &signature;
+            let table = table.as_ref().map_or_else(String::new, |table| format!(", {table}"));
+            say(format!("  signed with {method} in {milliseconds:.3} ms ({dialect}{table})\n"))?;
             self.signatures.push(signature);
         }
         let computes =
@@ -166,13 +171,14 @@ impl Tested {
     }
 }
 
-/// How the routes of a key sign, each way once, with the first of the routes; without a route, the default one.
-fn profiles<'s>(key: &Key, settings: &'s Settings) -> Vec<(Option<&'s Name>, Cow<'s, Profile>)> {
-    let mut profiles: Vec<(Option<&Name>, Cow<'_, Profile>)> = Vec::new();
+/// How the endpoints of a key's routes are signed for, each way once, with the first of these endpoints; without a
+/// route, the default way.
+fn profiles<'s>(key: &Key, settings: &'s Settings) -> Vec<(Option<RouteEndpoint<'s>>, Cow<'s, Profile>)> {
+    let mut profiles: Vec<(Option<RouteEndpoint<'_>>, Cow<'_, Profile>)> = Vec::new();
     let routes = settings.routes.iter().filter(|route| route.key == key.name);
-    for RouteEndpoint { route, signing, .. } in routes.flat_map(Route::endpoints) {
-        if !profiles.iter().any(|(_, known)| **known == *signing) {
-            profiles.push((Some(&route.name), Cow::Borrowed(signing)));
+    for endpoint in routes.flat_map(Route::endpoints) {
+        if !profiles.iter().any(|(_, known)| **known == *endpoint.signing) {
+            profiles.push((Some(endpoint), Cow::Borrowed(endpoint.signing)));
         }
     }
     if profiles.is_empty() {

@@ -49,7 +49,7 @@ pub(crate) fn unix_path(text: &str) -> Result<Option<PathBuf>, String> {
 /// Where health and metrics are served: an IP address and port, or `unix:/path`.
 pub(crate) fn admin(given: &Given<'_>) -> Result<AdminAddress, String> {
     match listen(given)? {
-        ListenOn::Tcp(socket) => Ok(AdminAddress::Tcp(socket.address)),
+        ListenOn::Tcp(socket) => Ok(AdminAddress::Tcp(socket)),
         ListenOn::Unix(socket) => Ok(AdminAddress::Unix(socket)),
         ListenOn::Inherited { .. } => Err(format!(
             "{} cannot serve health and metrics: write an IP address with a port, or \"unix:/path\"",

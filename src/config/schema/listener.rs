@@ -51,7 +51,6 @@ fn rules() -> Vec<Value> {
     let (tcp, unix) = (json!({"not": other_than_tcp()}), json!({"pattern": "^unix:"}));
     let address = |like: &Value| json!({"properties": {"address": like}});
     let given = |like: &Value| json!({"required": ["address"], "properties": {"address": like}});
-    let every_v6 = json!({"pattern": "^\\[[0:.]+(?:%[0-9]+)?\\]:"});
     let tls_with_ca = json!({"required": ["tls"], "properties": {"tls": {"required": ["client_ca"]}}});
     let client_ca = json!({"required": ["tls"], "properties": {"tls": {"required": ["client_ca"]}}});
     let mtls = json!({"required": ["authenticate"], "properties": {"authenticate": with(Method::Mtls)}});
@@ -70,7 +69,7 @@ fn rules() -> Vec<Value> {
         where_it_is("hide_routes", &json!({"const": true}), &json!({"required": ["authenticate"]})),
         where_given("mode", &on_a_socket_of_ours()),
         where_given("group", &on_a_socket_of_ours()),
-        where_given("only_v6", &given(&some(&every_v6))),
+        where_given("only_v6", &on_every_v6()),
         where_it_is("authenticate", &with(Method::UnixPeer), &given(&some(&other_than_tcp()))),
         where_it_is("authenticate", &with(Method::LoopbackOwner), &address(&some(&tcp))),
         // none of several addresses is one at which nobody could call
@@ -112,6 +111,12 @@ pub(super) fn mode() -> Value {
 pub(super) fn group() -> Value {
     let name = short("^[0-9]*[A-Za-z_.-][A-Za-z0-9_.-]*$", 32);
     json!({"anyOf": [count(0..=LARGEST_ID), name]})
+}
+
+/// That a socket is at `[::]`, for the tables whose address may be a list.
+pub(super) fn on_every_v6() -> Value {
+    let every_v6 = json!({"pattern": "^\\[[0:.]+(?:%[0-9]+)?\\]:"});
+    json!({"required": ["address"], "properties": {"address": some(&every_v6)}})
 }
 
 /// That a socket is one which countersign makes, for the tables whose address may be a list.

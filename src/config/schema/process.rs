@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::client::granted_identity;
 use super::comments::Comments;
 use super::hosts::{admin as address, endpoint, http_host, https, server_name, store, store_with_tls};
-use super::listener::{group, mode, on_a_socket_of_ours};
+use super::listener::{group, mode, on_a_socket_of_ours, on_every_v6};
 use super::numbers::whole;
 use super::shapes::{
     Table, any, count, duration, duration_or_zero, except, file, flag, list, name, one_of, pattern, several, short,
@@ -38,11 +38,13 @@ pub(super) fn schemas(comments: &Comments) -> [(&'static str, Value); 6] {
     let admin = vec![
         ("address", several(&address())),
         ("hosts", list(http_host())),
+        ("only_v6", flag()),
         ("mode", mode()),
         ("group", group()),
         ("status", flag()),
     ];
-    let admin_rules = vec![where_given("mode", &socket), where_given("group", &socket)];
+    let admin_rules =
+        vec![where_given("mode", &socket), where_given("group", &socket), where_given("only_v6", &on_every_v6())];
     let target = any(&[one_of(["off", "stdout", "journald", "syslog"]), pattern("^file:/[^\\u0000]*[^/\\u0000]$")]);
     let audit = vec![("target", target), ("when_full", word(&WhenFull::WORDS))];
     let log = vec![("format", word(&LogFormat::WORDS)), ("level", level())];

@@ -1,8 +1,9 @@
 //! `[admin]` as the program uses it.
 
 use std::fmt;
-use std::net::SocketAddr;
 
+use super::listener::ListenOn;
+use crate::downstream::TcpSocket;
 use crate::downstream::unix_socket::UnixSocket;
 
 /// `[admin]`: `/livez`, `/readyz`, `/metrics`, and the status page.
@@ -43,16 +44,27 @@ impl StatusPage {
 /// kubelet calls the pod's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminAddress {
-    /// `IP:PORT`; port 0 takes any free one.
-    Tcp(SocketAddr),
+    /// `IP:PORT`; port 0 takes any free one. `only_v6` says whether `[::]` serves IPv4 too.
+    Tcp(TcpSocket),
     /// `unix:/path`, and who may connect to it.
     Unix(UnixSocket),
+}
+
+impl AdminAddress {
+    /// The same address as one of a listener.
+    #[must_use]
+    pub fn listen_on(&self) -> ListenOn {
+        match self {
+            Self::Tcp(socket) => ListenOn::Tcp(*socket),
+            Self::Unix(socket) => ListenOn::Unix(socket.clone()),
+        }
+    }
 }
 
 impl fmt::Display for AdminAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Tcp(socket) => write!(f, "{}", socket.address),
             Self::Unix(socket) => write!(f, "unix:{}", socket.path.display()),
         }
     }

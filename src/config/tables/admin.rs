@@ -7,6 +7,8 @@ use crate::config::reading::table::Table;
 use crate::config::reading::value::{Given, flag};
 use crate::config::settings::{Admin, AdminAddress, StatusPage};
 use crate::config::tables::listener::{NOT_A_SOCKET_OF_OURS, SOCKET_MODE, group, permissions};
+use crate::config::tables::only_v6;
+use crate::downstream::TcpSocket;
 use crate::downstream::unix_socket::UnixSocket;
 
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8022);
@@ -32,27 +34,33 @@ fn read(mut table: Table<'_>) -> Option<Admin> {
             table.fault(key, NOT_A_SOCKET_OF_OURS);
         }
     }
+    let sockets = addresses.iter().filter_map(|address| match address {
+        AdminAddress::Tcp(socket) => Some(*socket),
+        AdminAddress::Unix(_) => None,
+    });
+    let families = only_v6::read(&mut table, sockets);
     table.finish();
-    let (mode, group) = (mode?, group?);
-    let owned = |address| match address {
+    let (mode, group, families) = (mode?, group?, families?);
+    let complete = |address| match address {
         AdminAddress::Unix(UnixSocket { path, .. }) => {
             AdminAddress::Unix(UnixSocket { path, mode, group: group.clone() })
         }
-        tcp @ AdminAddress::Tcp(_) => tcp,
+        AdminAddress::Tcp(socket) => AdminAddress::Tcp(only_v6::with(families, socket)),
     };
-    Some(Admin { addresses: addresses.into_iter().map(owned).collect(), hosts: hosts?, status: status? })
+    Some(Admin { addresses: addresses.into_iter().map(complete).collect(), hosts: hosts?, status: status? })
 }
 
 /// `address`, or the default.
 pub(crate) fn addresses(table: &mut Table<'_>) -> Option<Vec<AdminAddress>> {
     let given = table.several("address", address::admin)?;
-    Some(if given.is_empty() { vec![AdminAddress::Tcp(ADDRESS)] } else { given })
+    Some(if given.is_empty() { vec![AdminAddress::Tcp(TcpSocket::at(ADDRESS))] } else { given })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::sample::{LEAST, faults, parse_with, settings};
+    use crate::downstream::Families;
     use crate::downstream::unix_socket::Group;
 
     fn admin(lines: &str) -> Admin {
@@ -67,7 +75,8 @@ mod tests {
     fn admin_is_there_only_when_its_table_is() {
         assert_eq!(settings(LEAST).admin, None);
         let status = StatusPage::ThisHost;
-        assert_eq!(admin(""), Admin { addresses: vec![AdminAddress::Tcp(ADDRESS)], hosts: Vec::new(), status });
+        let addresses = vec![AdminAddress::Tcp(TcpSocket::at(ADDRESS))];
+        assert_eq!(admin(""), Admin { addresses, hosts: Vec::new(), status });
     }
 
     #[test]
@@ -87,10 +96,27 @@ mod tests {
     }
 
     #[test]
+    fn every_ipv6_address_serves_ipv4_too_where_only_v6_is_false() {
+        let families = |lines: &str| match admin(lines).addresses[0] {
+            AdminAddress::Tcp(socket) => socket.families,
+            AdminAddress::Unix(_) => panic!("{lines}"),
+        };
+        assert_eq!(families("address = \"[::]:8022\""), Families::Own);
+        assert_eq!(families("address = \"[::]:8022\"\nonly_v6 = true"), Families::Own);
+        assert_eq!(families("address = \"[::]:8022\"\nonly_v6 = false"), Families::Both);
+        let found = faults(&format!("{LEAST}[admin]\nonly_v6 = false"));
+        assert!(found.len() == 1 && found[0].contains("admin.only_v6: is for `[::]`"), "{found:?}");
+        let listener =
+            LEAST.replacen("any_local", "address = \"0.0.0.0:8022\"\ndanger_beyond_loopback = true\nany_local", 1);
+        let found = faults(&format!("{listener}[admin]\naddress = \"[::]:8022\"\nonly_v6 = false"));
+        assert!(found.len() == 1 && found[0].contains("overlap"), "{found:?}");
+    }
+
+    #[test]
     fn its_unix_sockets_have_a_mode_and_a_group() {
         let socket = |lines: &str| match admin(lines).addresses.remove(0) {
             AdminAddress::Unix(socket) => (socket.mode, socket.group),
-            AdminAddress::Tcp(address) => panic!("{address}"),
+            tcp @ AdminAddress::Tcp(_) => panic!("{tcp}"),
         };
         assert_eq!(socket("address = \"unix:/run/admin\""), (0o660, None));
         let expected = (0o666, Some(Group::Name("monitoring".to_owned())));

@@ -1,6 +1,6 @@
 //! `[listener.NAME]`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use crate::config::cross_checks::reference;
 use crate::config::grammar::{address, header, identifier, route_choice};
 use crate::config::reading::quantity::{count, duration, rate};
 use crate::config::reading::table::Table;
-use crate::config::reading::value::{Given, choice, flag, name, text};
+use crate::config::reading::value::{Given, choice, name, text};
 use crate::config::settings::{ListenOn, Listener, ListenerLimits, ListenerTls, Name, ServedRoutes, ServiceAccount};
 use crate::config::tables::callers;
 use crate::config::tables::listener_tls;
+use crate::config::tables::only_v6;
 use crate::config::tables::relays;
 use crate::downstream::unix_socket::{Group, UnixSocket};
-use crate::downstream::{Families, KeepAlive, MinimumRate, TcpSocket};
+use crate::downstream::{KeepAlive, MinimumRate, TcpSocket};
 
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8021);
 /// The owner and the group may connect.
@@ -76,7 +77,6 @@ fn listen_addresses(table: &mut Table<'_>) -> Option<Vec<ListenOn>> {
     let given = table.several("address", address::listen);
     let mode = table.get("mode", SOCKET_MODE, permissions);
     let group = table.get("group", None, |given| group(given).map(Some));
-    let only_v6 = table.get("only_v6", true, flag);
     let given = given?;
     let addresses = if given.is_empty() { vec![ListenOn::Tcp(TcpSocket::at(ADDRESS))] } else { given };
     if !addresses.iter().any(|address| matches!(address, ListenOn::Unix(_))) {
@@ -84,26 +84,18 @@ fn listen_addresses(table: &mut Table<'_>) -> Option<Vec<ListenOn>> {
             table.fault(key, NOT_A_SOCKET_OF_OURS);
         }
     }
-    if table.has("only_v6") && !addresses.iter().any(is_every_v6) {
-        table.fault("only_v6", "is for `[::]`, which stands for all addresses of this host: remove it");
-    }
-    let (mode, group, only_v6) = (mode?, group?, only_v6?);
+    let sockets = addresses.iter().filter_map(|address| match address {
+        ListenOn::Tcp(socket) => Some(*socket),
+        ListenOn::Unix(_) | ListenOn::Inherited { .. } => None,
+    });
+    let families = only_v6::read(table, sockets);
+    let (mode, group, families) = (mode?, group?, families?);
     let complete = |address| match address {
         ListenOn::Unix(UnixSocket { path, .. }) => ListenOn::Unix(UnixSocket { path, mode, group: group.clone() }),
-        ListenOn::Tcp(socket) if !only_v6 && is_every_v6(&address) => {
-            ListenOn::Tcp(TcpSocket { families: Families::Both, ..socket })
-        }
-        other @ (ListenOn::Tcp(_) | ListenOn::Inherited { .. }) => other,
+        ListenOn::Tcp(socket) => ListenOn::Tcp(only_v6::with(families, socket)),
+        inherited @ ListenOn::Inherited { .. } => inherited,
     };
     Some(addresses.into_iter().map(complete).collect())
-}
-
-/// Whether this is `[::]`, the only address whose socket can serve IPv4 too.
-fn is_every_v6(address: &ListenOn) -> bool {
-    match address {
-        ListenOn::Tcp(socket) => socket.address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        ListenOn::Unix(_) | ListenOn::Inherited { .. } => false,
-    }
 }
 
 /// Permission bits in octal, as for `chmod`.
@@ -191,6 +183,7 @@ mod tests {
     use crate::authorize::RouteView;
     use crate::config::sample::{LEAST, fault, faults, faults_with, listener, parse_with};
     use crate::config::settings::Exposure;
+    use crate::downstream::Families;
 
     #[test]
     fn a_listener_has_the_documented_defaults() {

@@ -11,6 +11,7 @@ pub(crate) mod fallback;
 pub(crate) mod key;
 pub(crate) mod listener;
 pub(crate) mod listener_tls;
+pub(crate) mod only_v6;
 pub(crate) mod process;
 pub(crate) mod profile;
 pub(crate) mod rates;

@@ -32,7 +32,7 @@ pub enum HeaderFault {
     /// Version 1.
     #[error(
         "the header is of version 1 of the PROXY protocol: let the load balancer send version 2 (HAProxy: \
-         `send-proxy-v2`)"
+         `send-proxy-v2`; nginx 1.31.4 or later: `proxy_protocol v2`)"
     )]
     Version1,
     /// An unknown version.
@@ -243,5 +243,50 @@ mod tests {
         assert_eq!((begins(b"PROX"), begins(b"PROXY TCP4")), (Ok(()), Err(HeaderFault::Version1)));
         assert_eq!(begins(b"POST"), Err(HeaderFault::Missing));
         assert_eq!(Prefix::read(b"PROXY UNKNOWN\r\nG"), Err(HeaderFault::Version1));
+    }
+
+    /// A header of a Network Load Balancer: `addresses`, a checksum, the ID of the endpoint of a VPC where the client
+    /// came through one (`PP2_TYPE_AWS`, `PP2_SUBTYPE_AWS_VPCE_ID`), and zeros up to 100 bytes.
+    fn of_network_load_balancer(command: u8, family: u8, addresses: &[u8], vpc_endpoint: Option<&str>) -> Vec<u8> {
+        let field = |kind: u8, value: &[u8]| {
+            let length = u16::try_from(value.len()).unwrap().to_be_bytes();
+            [&[kind], length.as_slice(), value].concat()
+        };
+        let mut rest = [addresses, &field(0x03, &[0xbc, 0xe5, 0x95, 0x1f])].concat();
+        if let Some(id) = vpc_endpoint {
+            rest.extend(field(0xea, &[&[0x01], id.as_bytes()].concat()));
+        }
+        let padding = 84_usize.saturating_sub(rest.len() + 3);
+        rest.extend(field(0x04, &vec![0; padding]));
+        let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
+        [SIGNATURE.as_slice(), &[command, family], &length, &rest].concat()
+    }
+
+    /// The length and the client, read from all bytes of a header.
+    fn read_whole(header: &[u8]) -> (usize, Option<SocketAddr>) {
+        let (first, behind) = header.split_first_chunk().unwrap();
+        let read = Prefix::read(first).unwrap();
+        assert_eq!(read.length(), behind.len());
+        (read.length(), read.client(&rest(&behind[..ADDRESSES])))
+    }
+
+    #[test]
+    fn what_a_network_load_balancer_of_aws_sends_is_read_and_its_fields_are_passed_over() {
+        let v4 = [203, 0, 113, 7, 10, 0, 1, 11, 0xc0, 0x01, 0x1f, 0x55];
+        let client = Some("203.0.113.7:49153".parse().unwrap());
+        for vpc_endpoint in [None, Some("vpce-08d2bf15fac5001c9")] {
+            assert_eq!(read_whole(&of_network_load_balancer(0x21, 0x11, &v4, vpc_endpoint)), (84, client));
+        }
+        let v6: [u8; 32] = ["2001:db8::7", "2001:db8:0:1::b"]
+            .map(|ip| ip.parse::<Ipv6Addr>().unwrap().octets())
+            .concat()
+            .try_into()
+            .unwrap();
+        let header = of_network_load_balancer(0x21, 0x21, &[&v6, &v4[8..]].concat(), Some("vpce-08d2bf15fac5001c9"));
+        assert_eq!(read_whole(&header), (84, Some("[2001:db8::7]:49153".parse().unwrap())));
+        // a health check as it was captured in kubernetes/kubernetes#57250: LOCAL, a family, and no addresses
+        let check = of_network_load_balancer(0x20, 0x11, &[], None);
+        assert!(check.starts_with(b"\r\n\r\n\0\r\nQUIT\n\x20\x11\0\x54\x03\0\x04\xbc\xe5\x95\x1f\x04\0\x4a\0"));
+        assert_eq!(read_whole(&check), (84, None));
     }
 }

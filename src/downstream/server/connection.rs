@@ -53,7 +53,7 @@ where
     H: Handler,
 {
     let stream = ClientStream::new(io, clocks);
-    let last = LastRequest::of(drain, lifetime, stream.phase());
+    let last = LastRequest::of(drain, lifetime, clocks.idle_timeout, stream.phase());
     let (incoming, usage) = (Rc::new(Incoming::new(stream)), Usage::new());
     let mut connection = Connection { incoming, peer, current, last, usage, resident };
     async move {

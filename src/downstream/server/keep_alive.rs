@@ -64,6 +64,7 @@ fn random_part() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lifetime::Lifetime;
     use super::super::tests::{CLOCKS, FORM, closing, connect_with, ok, paused, rest};
     use super::*;
     use tokio::io::AsyncWriteExt as _;
@@ -104,7 +105,8 @@ mod tests {
     fn a_connection_waits_beyond_its_lifetime_and_ends_with_its_next_response() {
         paused(async {
             let lifetime = CLOCKS.idle_timeout / 2;
-            let mut client = connect_with(1 << 16, KeepAlive { requests: None, lifetime: Some(lifetime) });
+            let mut client =
+                connect_with(1 << 16, KeepAlive { requests: None, lifetime: Some(lifetime) }, Lifetime::Unlimited);
             client.write_all(FORM.as_bytes()).await.unwrap();
             sleep(lifetime + Duration::from_millis(1)).await;
             client.write_all(FORM.as_bytes()).await.unwrap();

@@ -126,10 +126,10 @@ thread_local! {
 
 /// The client's side of a connection that is served, with so much memory between both.
 pub(super) fn connect(memory: usize) -> DuplexStream {
-    connect_with(memory, KeepAlive::UNLIMITED)
+    connect_with(memory, KeepAlive::UNLIMITED, Lifetime::Unlimited)
 }
 
-pub(super) fn connect_with(memory: usize, keep_alive: KeepAlive) -> DuplexStream {
+pub(super) fn connect_with(memory: usize, keep_alive: KeepAlive, lifetime: Lifetime) -> DuplexStream {
     let (client, server) = tokio::io::duplex(memory);
     let (never_drains, signal) = watch::channel(Stage::Serving);
     DRAINS.with_borrow_mut(|drains| drains.push(never_drains));
@@ -145,7 +145,7 @@ pub(super) fn connect_with(memory: usize, keep_alive: KeepAlive) -> DuplexStream
     });
     let peer = Rc::new(PeerFacts::Tcp { address: "127.0.0.1:49152".parse().unwrap(), owner: None }.into());
     let place = current.admit(Capacity::new(1).take().unwrap());
-    spawn_local(serve(server, peer, CLOCKS, Lifetime::Unlimited, current, &drain, place));
+    spawn_local(serve(server, peer, CLOCKS, lifetime, current, &drain, place));
     client
 }
 

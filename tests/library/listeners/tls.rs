@@ -138,7 +138,8 @@ fn a_connection_ends_after_the_session_lifetime() {
         assert!(String::from_utf8_lossy(&all).starts_with("HTTP/1.1 200 "));
         began.elapsed()
     });
-    assert!(took >= Duration::from_millis(250) && took <= limit, "{took:?}");
+    // a slow response may be the last one, which it can be after half of the time
+    assert!(took >= Duration::from_millis(150) && took <= limit, "{took:?}");
 }
 
 #[test]

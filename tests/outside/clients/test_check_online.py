@@ -21,8 +21,8 @@ PROBE = 'probe = "Action=ListJobs&Version=2010-06-03"'
 
 
 @pytest.fixture
-def online(countersign_bin, seal, tmp_path):
-    """Runs `check --online` on one route; returns the exit code, the document, the route's section and the text."""
+def online_all(countersign_bin, seal, tmp_path):
+    """Runs `check --online` on one route; returns the document, the sections of its endpoints and the text."""
 
     def run(endpoint, route=PROBE, *arguments):
         path = tmp_path / "countersign.toml"
@@ -45,7 +45,18 @@ endpoint = "{endpoint}"
         assert done.returncode == text.returncode == document["exit_code"]
         assert SECRET not in done.stdout + done.stderr + text.stdout + text.stderr
         assert "Signature=" not in done.stdout + done.stderr + text.stdout + text.stderr
-        [section] = of_kind(document, "online")
+        return document, {section["name"]: section for section in of_kind(document, "online")}, text
+
+    return run
+
+
+@pytest.fixture
+def online(online_all):
+    """The same for a route with one endpoint, with the section of that endpoint."""
+
+    def run(*arguments):
+        document, sections, text = online_all(*arguments)
+        [section] = sections.values()
         return document, section, text
 
     return run
@@ -175,3 +186,31 @@ def test_without_keys_the_endpoint_is_connected_to_and_no_key_is_opened(online, 
     assert document["exit_code"] == 0
     assert any("keys are left out" in detail for detail in section["details"]), section
     assert KEY_ID not in text.stdout
+
+
+def test_every_endpoint_of_a_route_is_tried_and_named(online_all, start_countersign):
+    def sandbox(identifier, secret):
+        process = start_countersign("sandbox", "--listen", "127.0.0.1:0", "--plain", "--access-key-id", identifier,
+                                    environment={"AWS_SECRET_ACCESS_KEY": secret})
+        return process.wait_for(r"listening on (\S+)")[1]
+
+    good, strange = sandbox(KEY_ID, SECRET), sandbox(PLACEHOLDER_ID, PLACEHOLDER_SECRET)
+    others = [f"http://127.0.0.1:{free_port()}/", strange]
+    tables = "".join(f'[[route.main.fallback]]\nendpoint = "{url}"\n' for url in others)
+    document, sections, text = online_all(good, f"{PROBE}\n{tables}")
+    assert {name: section["summary"] for name, section in sections.items()} == {
+        "main": "reachable",
+        "main.fallback[1]": "NOT REACHABLE",
+        "main.fallback[2]": "NOT REACHABLE",
+    }
+    assert document["exit_code"] == 69
+    refused, unknown = document["faults"]
+    assert refused["path"] == "route.main.fallback[1]" and "Connection refused" in refused["message"]
+    assert unknown["path"] == "route.main.fallback[2]" and "403 InvalidClientTokenId" in unknown["message"]
+    assert "online main.fallback[1]: NOT REACHABLE\n" in text.stdout
+
+    # the first endpoint being away does not keep the probe from the others
+    tables = f'[[route.main.fallback]]\nendpoint = "{good}"\n'
+    document, sections, _ = online_all(others[0], f"{PROBE}\n{tables}")
+    assert [fault["path"] for fault in document["faults"]] == ["route.main"]
+    assert sections["main.fallback[1]"]["facts"]["probe_status"] == "200"

@@ -181,6 +181,22 @@ def test_the_ratio_decides_where_no_parent_does_or_may(trace):
         assert {span.trace_id for span in collector.spans()} == {high}
 
 
+def test_a_call_that_moves_to_the_fallback_tells_of_both_endpoints(trace, endpoint):
+    port = free_port()
+    with Collector() as collector:
+        fallback = f'[[route.main.fallback]]\nendpoint = "{endpoint.url}"'
+        traced = trace(lines(collector), endpoint=f"http://127.0.0.1:{port}/", route=fallback)
+        status, line, _ = traced.call()
+        spans = sorted(collector.wait_for_trace(line["trace_id"], 5), key=lambda span: span.begin)
+    assert (status, line["endpoint"]) == (200, f"{endpoint.url}/")
+    assert [span.name for span in spans] == ["POST /", "connect", "connect", "sign", "POST"]
+    exchange, refused, connect, _, call = spans
+    assert (refused.attributes["server.port"], refused.attributes["error.type"]) == (port, "connection_refused")
+    assert (connect.attributes["server.port"], connect.status) == (endpoint.port, "STATUS_CODE_UNSET")
+    assert (call.attributes["url.full"], exchange.status) == (f"{endpoint.url}/", "STATUS_CODE_UNSET")
+    assert "error.type" not in exchange.attributes and "http.request.resend_count" not in call.attributes
+
+
 def test_an_existing_connection_is_no_span(trace):
     with Collector() as collector:
         traced = trace(lines(collector), more="[process]\nworkers = 1")
