@@ -1,6 +1,6 @@
 //! The admin listener: health, readiness and metrics, apart from the listeners that sign.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 
 use crate::harness::{After, Client, Draft, Endpoint, FORM, Proxy, Setup, endpoint};
 
@@ -141,4 +141,20 @@ fn client_connections_are_counted_while_they_last() {
     assert_eq!(gauge() as u32, 3);
     drop(clients);
     crate::harness::eventually("connections to be gone", || (gauge() < 0.5).then_some(()));
+}
+
+#[test]
+fn health_on_all_ipv6_addresses_is_for_ipv4_too_where_only_v6_is_false() {
+    for (line, serves_v4) in [("only_v6 = false", true), ("only_v6 = true", false), ("", false)] {
+        let setup = Setup::to(&Endpoint::obliging()).admin(&format!("[::]:0\"\n{line}\n#"));
+        let proxy = setup.start();
+        let port = proxy.admin.port();
+        let (v4, v6) = (SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
+        let call = |at| Client::connect(at).call(&Draft::form("").unframed().line("GET /status HTTP/1.1"));
+        call(v6).expect(200);
+        assert_eq!(TcpStream::connect(v4).is_ok(), serves_v4, "{line}");
+        if serves_v4 {
+            call(v4).expect(200); // the page for callers on this host: 127.0.0.1 is one, as IPv4 and not as ::ffff:...
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! `rate_limit_fields`: responses that tell a client what is left of its rate.
 
 use crate::harness::clients::{client, token};
-use crate::harness::{After, Answer, Draft, Endpoint, FORM, Proxy, Setup};
+use crate::harness::{After, Answer, Draft, Endpoint, FORM, Proxy, Setup, endpoint, eventually};
 
 fn setup(endpoint: &Endpoint, fields: &str) -> Setup {
     let limited = client("limited", "allow = [\"*:Get*\"]\nrate = \"1/m\"\nburst = 3");
@@ -72,4 +72,53 @@ fn the_other_fields_have_one_number_each_and_a_reload_changes_which_are_told() {
     let [limit, remaining, reset] = fields(&call(&proxy, "limited", FORM).expect(200), &X).try_into().unwrap();
     assert_eq!((limit.as_str(), remaining.as_str()), ("3", "1"));
     assert!((1..=120).contains(&reset.parse::<u64>().unwrap()), "{reset}");
+}
+
+/// An endpoint that never answers calls of the Action `GetSlow`.
+fn slow_at_times() -> Endpoint {
+    Endpoint::scripted(|exchange| {
+        if exchange.request.parameter("Action") == "GetSlow" {
+            exchange.is_left();
+            return After::Close;
+        }
+        exchange.write(&endpoint::answer("200 OK", "<Done/>"));
+        After::KeepOpen
+    })
+}
+
+/// Calls by several clients of one listener that tells `kind`; the first two fields of a client with `left` calls are
+/// `own(left)`.
+fn each_hears_of_its_own_calls(kind: &str, own: impl Fn(u64) -> [String; 2]) {
+    let endpoint = slow_at_times();
+    let alike = "allow = [\"*:Get*\"]\nrate = \"1/m\"\nburst = 3";
+    let tables = [client("one", alike), client("two", alike), client("free", "allow = [\"*:*\"]")].concat();
+    let mut setup = Setup::to(&endpoint).more(&tables).route("limits.in_flight = 1");
+    setup.callers = "authenticate = [\"token\"]";
+    let proxy = setup.listener(&format!("rate_limit_fields = \"{kind}\"")).start();
+    let told = |answer: &Answer| fields(answer, &[DRAFT.as_slice(), &X].concat());
+    for left in [2, 1] {
+        assert_eq!(told(&call(&proxy, "one", FORM).expect(200))[..2], own(left));
+    }
+    call(&proxy, "one", FORM).expect(200);
+    call(&proxy, "one", FORM).expect(400);
+    assert_eq!(told(&call(&proxy, "two", FORM).expect(200))[..2], own(2), "as if the other had never called");
+    // the route's only place is taken by somebody else: that is not a rate
+    let mut slow = proxy.connect();
+    slow.send(&Draft::form("Action=GetSlow").field("Authorization", &format!("Bearer {}", token("free"))));
+    eventually("the place to be taken", || {
+        let is_slow = |request: &endpoint::Received| request.parameter("Action") == "GetSlow";
+        endpoint.requests().iter().any(is_slow).then_some(())
+    });
+    assert_eq!(told(&call(&proxy, "two", FORM).expect(503))[..2], own(1));
+    let unknown = proxy.call(&Draft::form(FORM).field("Authorization", "Bearer one")).expect(403);
+    for answer in [call(&proxy, "free", FORM).expect(503), unknown, proxy.post(FORM).expect(403)] {
+        assert_eq!(told(&answer), Vec::<String>::new(), "{}", answer.status);
+    }
+}
+
+#[test]
+fn a_client_hears_nothing_of_the_calls_of_others_and_a_stranger_nothing_at_all() {
+    let policy = "\"rate\";q=1;w=60;countersign-burst=3";
+    each_hears_of_its_own_calls("draft", |left| [policy.to_owned(), format!("\"rate\";r={left};t={}", left * 60)]);
+    each_hears_of_its_own_calls("x", |left| ["3".to_owned(), left.to_string()]);
 }

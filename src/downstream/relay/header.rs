@@ -256,7 +256,7 @@ mod tests {
         if let Some(id) = vpc_endpoint {
             rest.extend(field(0xea, &[&[0x01], id.as_bytes()].concat()));
         }
-        let padding = 84_usize.saturating_sub(rest.len() + 3);
+        let padding = 84_usize.saturating_sub(rest.len().saturating_add(3));
         rest.extend(field(0x04, &vec![0; padding]));
         let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
         [SIGNATURE.as_slice(), &[command, family], &length, &rest].concat()

@@ -94,7 +94,7 @@ impl LastRequest {
 /// after any other, it is closed for being idle before its lifetime ends. Half of a short lifetime can be used, so that
 /// the first response is not the last.
 fn announced_after(lifetime: Duration, idle: Duration) -> Duration {
-    lifetime.saturating_sub(idle).max(lifetime / 2)
+    lifetime.saturating_sub(idle).max(lifetime.checked_div(2).unwrap_or_default())
 }
 
 /// Waits for the drain, and then for a request to have come or for that time to be over.
