@@ -88,11 +88,12 @@ impl LastRequest {
     }
 }
 
-/// After how much of its lifetime a connection's responses say `Connection: close`. A connection is closed at the end of
-/// its lifetime in any case, because its client has to authenticate again; a request that crosses that close on its way
-/// would be lost. So a response after which the connection could be idle until the end of its lifetime is the last one:
-/// after any other, it is closed for being idle before its lifetime ends. Half of a short lifetime can be used, so that
-/// the first response is not the last.
+/// After how much of its lifetime a connection's responses say `Connection: close`.
+///
+/// A connection is closed at the end of its lifetime in any case, because its client has to authenticate again, and a
+/// request that crosses that close on its way would be lost. So a response after which the connection could be idle
+/// until the end of its lifetime is the last one: after any earlier response, it is closed for being idle before its
+/// lifetime ends. Half of a short lifetime can be used, so that the first response is not the last.
 fn announced_after(lifetime: Duration, idle: Duration) -> Duration {
     lifetime.saturating_sub(idle).max(lifetime.checked_div(2).unwrap_or_default())
 }
