@@ -134,25 +134,35 @@ fn the_configuration_of_a_page_about_a_cloud_is_a_sample() {
 /// A configuration around the part that a page shows.
 fn whole(snippet: &str) -> String {
     let mut text = snippet.to_owned();
-    let is_listener = |line: &str| {
-        let name = line.strip_prefix("[listener.").and_then(|rest| rest.strip_suffix(']'));
+    let is_a = |kind: &str, line: &str| {
+        let name = line.strip_prefix(kind).and_then(|rest| rest.strip_suffix(']'));
         name.is_some_and(|name| !name.contains('.'))
     };
-    if !text.lines().any(is_listener) {
+    // a part may be a table of a listener or route alone
+    let named = |kind: &str, usual: &str| {
+        let name = |line: &str| Some(line.strip_prefix(kind)?.split_once('.')?.0.to_owned());
+        snippet.lines().find_map(name).unwrap_or_else(|| usual.to_owned())
+    };
+    if !text.lines().any(|line| is_a("[listener.", line)) {
         let methods = if text.contains("service_account]") {
             "authenticate = [\"service-account\"]"
+        } else if text.contains("\nspiffe = ") {
+            "authenticate = [\"mtls\"]\n[listener.local.tls]\ncertificate = \"/run/svid/svid.pem\"\n\
+             private_key = \"/run/svid/svid_key.pem\"\nclient_ca = \"/run/svid/svid_bundle.pem\""
         } else if text.contains("[client.") {
             "authenticate = [\"token\"]"
         } else {
             "any_local = true"
         };
-        text = format!("[listener.local]\n{methods}\n{text}");
+        let name = named("[listener.", "local");
+        text = format!("[listener.{name}]\n{methods}\n{text}");
     }
     if text.contains("service-account") && !text.contains("[client.") {
         text += "[client.reporting]\nservice_account = \"default/reporting\"\nallow = [\"*:Get*\"]\n";
     }
-    if !text.contains("[route.") {
-        text += "[route.importexport]\nendpoint = \"https://importexport.amazonaws.com/\"\n";
+    if !text.lines().any(|line| is_a("[route.", line)) {
+        let name = named("[route.", "importexport");
+        text = format!("{text}[route.{name}]\nendpoint = \"https://importexport.amazonaws.com/\"\n");
     }
     if !text.contains("[key.") {
         text += "[key.main]\nfile = \"/etc/countersign/main.age\"\nidentity_file = \"/etc/countersign/identity\"\n";
@@ -325,8 +335,9 @@ fn the_examples_in_the_reference_are_keys() {
     let (routes, fallback) = routes.split_once("# A further endpoint for calls").unwrap();
     let (_, keys) = fallback.split_once("# ---- The access keys").unwrap();
     let (_, rest) = rest.split_once("# ---- Health, metrics and status").unwrap();
-    // between them stands a table that is absent by default
-    let (others, rest) = rest.split_once("# ---- Traces").unwrap();
+    // between them stand tables that are absent by default
+    let (others, rest) = rest.split_once("# ---- Rates of several replicas").unwrap();
+    let (_, rest) = rest.split_once("# ---- Traces").unwrap();
     let (_, process) = rest.split_once("[process]\n").unwrap();
     let sections = [default_tables, routes, keys, others, process];
     let outside = sections.concat();
