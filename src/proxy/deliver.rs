@@ -61,8 +61,8 @@ struct Order<'r> {
 }
 
 impl<'r> Order<'r> {
-    /// Makes the call at the first endpoint that is not down. It goes to the next one only while surely nothing of it
-    /// was sent: no call comes to two endpoints.
+    /// Makes the call at the first endpoint that is not down. It goes to the next one only if nothing of it was sent
+    /// to those before: no call comes to two endpoints.
     async fn call(&self, record: &mut ExchangeRecord) -> Result<(Sent, Attempt<'r>), ExchangeError> {
         let mut fallbacks = self.route.fallbacks.as_slice();
         let mut called = self.call_at(&self.route.endpoint, way_out(fallbacks), record).await;

@@ -36,7 +36,7 @@ pub struct Route {
     pub key: Arc<KeySlot>,
     /// Where calls go.
     pub endpoint: WorkerEndpoint,
-    /// Where calls go that were surely not sent to those before, in this order.
+    /// The other endpoints, in order: each gets a call only if nothing of the call was sent to those before it.
     pub fallbacks: Vec<WorkerEndpoint>,
     /// The format of our own error documents.
     pub dialect: ErrorDialect,

@@ -76,7 +76,7 @@ impl Ready {
 
 impl Client {
     /// Begins a call, which may take more than one attempt. `caller` is the name of the client that asked for it: one
-    /// client's failed calls do not count against another. `way_out` is where the call can go while surely nothing of
+    /// client's failed calls do not count against another. `way_out` is where the call can go as long as nothing of
     /// it was sent.
     #[must_use]
     pub fn call<'c>(&'c self, repetition: Repetition, caller: &'c str, way_out: WayOut) -> Attempts<'c> {

@@ -149,8 +149,8 @@ impl SendError {
         }
     }
 
-    /// Whether another endpoint of the route may get the call: surely nothing of it was sent, and the endpoint as a
-    /// whole is down. An error of [`Attempts`](super::Attempts) speaks of all attempts of the call. An endpoint that
+    /// Whether another endpoint of the route may get the call: nothing of it was sent, for certain, and the endpoint as
+    /// a whole is down. An error of [`Attempts`](super::Attempts) speaks of all attempts of the call. An endpoint that
     /// reacts, even by a certificate that is not trusted, keeps the call: this may be an attack, or a mistake that the
     /// next endpoint would hide.
     #[must_use]

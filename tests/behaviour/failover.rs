@@ -1,4 +1,4 @@
-//! Routes with several endpoints: the next one gets what was surely not sent to those before it, and nothing else.
+//! Routes with several endpoints: the next one gets a call only if nothing of it was sent to those before it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,7 +4,8 @@ use super::egress::Egress;
 use super::endpoint::Endpoint;
 use crate::signing;
 
-/// One `[[route.NAME.fallback]]`: an endpoint that gets the calls that were surely not sent to those before it.
+/// One `[[route.NAME.fallback]]`: an endpoint that gets a call if nothing of the call was sent to the endpoints
+/// before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fallback {
     /// `endpoint`, `connect`, and what belongs to TLS.
