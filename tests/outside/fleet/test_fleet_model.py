@@ -27,7 +27,7 @@ SIZES = [1, 2, 4]
 
 @pytest.fixture(scope="module")
 def measured(countersign_bin):
-    """By number of replicas: what they cost, how many connections of clients the route has, and the clients' rates."""
+    """By number of replicas: what they cost, how many connections clients have to the route, and the clients' rates."""
     found = {}
 
     async def settled_and_measured(fleet):
