@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What is left to a client of one limit of its calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallsLeft {
-    /// The setting: `rate` or `quota`.
+    /// The setting: [`Self::RATE`] or [`Self::QUOTA`].
     pub limit: &'static str,
     /// So many calls ...
     pub calls: u64,
@@ -19,6 +19,13 @@ pub struct CallsLeft {
     pub lasts: Duration,
     /// The time until `burst` calls may come at once.
     pub full_in: Duration,
+}
+
+impl CallsLeft {
+    /// The calls of a short time.
+    pub const RATE: &'static str = "rate";
+    /// The calls of a day.
+    pub const QUOTA: &'static str = "quota";
 }
 
 /// How clients are told what is left of their limits.

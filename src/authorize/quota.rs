@@ -89,7 +89,7 @@ impl Quota {
     pub fn left(&self, unix_seconds: i64) -> CallsLeft {
         let until = until_midnight(unix_seconds);
         CallsLeft {
-            limit: "quota",
+            limit: CallsLeft::QUOTA,
             calls: self.calls,
             window: Duration::from_secs(DAY_SECONDS.unsigned_abs()),
             burst: self.calls,

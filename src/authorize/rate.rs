@@ -101,7 +101,15 @@ impl RateLimit {
             Ok(()) => Duration::from_nanos(self.interval.saturating_mul(remaining)),
             Err(Throttled { retry_after }) => retry_after,
         };
-        CallsLeft { limit: "rate", calls: calls.into(), window: period, burst: burst.into(), remaining, lasts, full_in }
+        CallsLeft {
+            limit: CallsLeft::RATE,
+            calls: calls.into(),
+            window: period,
+            burst: burst.into(),
+            remaining,
+            lasts,
+            full_in,
+        }
     }
 
     /// Whether there is a token at `now_nanos`, without taking it.

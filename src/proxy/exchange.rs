@@ -335,8 +335,8 @@ impl Handler for Proxy {
             contained(running, &self.panics).await
         };
         // a call has its client's number once it counts
-        let (how, clients) = (self.rate_limit_fields, self.callers.clients());
-        let calls_left = rate_limit_fields::calls_left(how, clients, record.client_number);
+        let (how, limits) = (self.rate_limit_fields, (self.callers.clients(), &*self.rates));
+        let calls_left = rate_limit_fields::calls_left(how, limits, record.client_number);
         let mut reply = match outcome {
             Ok((sent, place)) => {
                 let Sent { status, mut fields, body, answered_at: _ } = sent;

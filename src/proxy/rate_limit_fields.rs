@@ -12,17 +12,41 @@ use tokio::time::Instant;
 use super::clock_reading::ClockReading;
 use crate::authorize::{CallsLeft, Clients, RateLimitFields};
 use crate::http1::Fields;
+use crate::rates::{ClientRates, NotNow, SharedClient};
 
 const X: [&str; 3] = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
 
 /// What is left to the client with this number, where it is told.
-pub(super) fn calls_left(how: RateLimitFields, clients: &Clients, number: Option<usize>) -> Vec<CallsLeft> {
+pub(super) fn calls_left(
+    how: RateLimitFields,
+    (clients, rates): (&Clients, &ClientRates),
+    number: Option<usize>,
+) -> Vec<CallsLeft> {
     let number = match how {
         RateLimitFields::Off => None,
         RateLimitFields::Draft | RateLimitFields::X => number,
     };
-    let client = number.and_then(|number| clients.numbered(number));
-    client.map_or_else(Vec::new, |client| client.calls_left(ClockReading::at(Instant::now()).for_limits()))
+    let client = number.and_then(|number| Some((clients.numbered(number)?, rates.of(number))));
+    let Some((client, shared)) = client else { return Vec::new() };
+    let now = ClockReading::at(Instant::now()).for_limits();
+    let mut limits = client.calls_left(now);
+    if let Some(shared) = shared {
+        limits.iter_mut().for_each(|calls| lessen(calls, shared, now.nanos));
+    }
+    limits
+}
+
+/// What this process has counted, lessened by what the store has said of the calls at other replicas.
+fn lessen(calls: &mut CallsLeft, shared: &SharedClient, now: u64) {
+    if let (CallsLeft::QUOTA, Some(used)) = (calls.limit, shared.used_today(now)) {
+        calls.remaining = calls.remaining.min(calls.calls.saturating_sub(used));
+    }
+    match (calls.limit, shared.refusal(now)) {
+        (CallsLeft::RATE, Some(NotNow::Rate(wait))) | (CallsLeft::QUOTA, Some(NotNow::Quota(_, wait))) => {
+            *calls = CallsLeft { remaining: 0, lasts: wait, full_in: calls.full_in.max(wait), ..*calls };
+        }
+        _ => {}
+    }
 }
 
 /// Adds the fields to those of a response.

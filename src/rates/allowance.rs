@@ -73,14 +73,24 @@ impl Allowance {
             Ok(_) => Found::Token,
             Err(_) => {
                 self.missed.fetch_add(1, Ordering::Relaxed);
-                if now >= asks_at {
-                    return Found::Unknown;
-                }
-                let limit = if self.quota_is_used.load(Ordering::Relaxed) { Limit::Quota } else { Limit::Rate };
-                let wait = self.token_at.load(Ordering::Relaxed).saturating_sub(now);
-                Found::Nothing(limit, Duration::from_nanos(wait))
+                self.without_token(now).map_or(Found::Unknown, |(limit, wait)| Found::Nothing(limit, wait))
             }
         }
+    }
+
+    /// Which limit is used up at `now` and for how long, if it is known that there is no token. Takes none.
+    pub(super) fn nothing_left(&self, now: u64) -> Option<(Limit, Duration)> {
+        if self.tokens() == 0 { self.without_token(now) } else { None }
+    }
+
+    /// What the store said of the time without a token in hand; `None` if it may have one by now.
+    fn without_token(&self, now: u64) -> Option<(Limit, Duration)> {
+        if now >= self.ask_again_at.load(Ordering::Relaxed) {
+            return None;
+        }
+        let limit = if self.quota_is_used.load(Ordering::Relaxed) { Limit::Quota } else { Limit::Rate };
+        let wait = self.token_at.load(Ordering::Relaxed).saturating_sub(now);
+        Some((limit, Duration::from_nanos(wait)))
     }
 
     /// Gives back a token of a call that was refused for another reason.
@@ -188,10 +198,16 @@ impl Allowance {
         (self.heard.load(Ordering::Relaxed) == 1).then(|| used.saturating_add(untold).saturating_sub(in_hand))
     }
 
+    /// The same, as long as the day that the store spoke of lasts, and how long that is.
+    pub(super) fn used_in_day_of(&self, now: u64) -> Option<(u64, Duration)> {
+        let left = self.day_ends_at.load(Ordering::Relaxed).checked_sub(now).filter(|left| *left > 0)?;
+        Some((self.used()?, Duration::from_nanos(left)))
+    }
+
     /// How long a quota is known to be used up, by what the store said last and what was let through since then.
     pub(super) fn used_up_for(&self, quota: u64, now: u64) -> Option<Duration> {
-        let left = self.day_ends_at.load(Ordering::Relaxed).checked_sub(now).filter(|left| *left > 0)?;
-        (quota > 0 && self.used()? >= quota).then_some(Duration::from_nanos(left))
+        let (used, left) = self.used_in_day_of(now)?;
+        (quota > 0 && used >= quota).then_some(left)
     }
 
     /// The tokens in hand.
@@ -231,7 +247,10 @@ mod tests {
         let allowance = Allowance::default();
         allowance.nothing_until(100, 170, Limit::Quota);
         assert_eq!(allowance.take(70), Found::Nothing(Limit::Quota, Duration::from_nanos(100)));
+        assert_eq!(allowance.nothing_left(70), Some((Limit::Quota, Duration::from_nanos(100))));
+        assert_eq!(allowance.nothing_left(100), None);
         allowance.add(1);
+        assert_eq!(allowance.nothing_left(70), None);
         allowance.ask_below(5);
         assert_eq!(allowance.take(70), Found::Token);
         assert_eq!(allowance.take(100), Found::Unknown, "nobody knows what it has from then on");

@@ -100,6 +100,22 @@ impl SharedClient {
         self.allowance.used()
     }
 
+    /// The calls of this day over all replicas, if the store has spoken of the day of `now`.
+    #[must_use]
+    pub fn used_today(&self, now: u64) -> Option<u64> {
+        self.allowance.used_in_day_of(now).map(|(used, _)| used)
+    }
+
+    /// Why a call at `now` would be refused, if that is known. Takes no token.
+    #[must_use]
+    pub fn refusal(&self, now: u64) -> Option<NotNow> {
+        let (limit, wait) = self.allowance.nothing_left(now)?;
+        Some(match limit {
+            Limit::Rate => NotNow::Rate(wait),
+            Limit::Quota => NotNow::Quota(self.terms.quota, wait),
+        })
+    }
+
     /// Takes a token at `now`, if it is known whether there is one.
     pub fn try_take(self: &Arc<Self>, now: u64) -> AtOnce {
         match self.allowance.take(now) {

@@ -19,6 +19,7 @@ CONFIGURATION = """\
 [listener.local]
 address = "127.0.0.1:0"
 authenticate = ["token"]
+rate_limit_fields = "draft"
 [client.reporting]
 token_sha256 = "{digest}"
 share = "100%"
@@ -78,6 +79,7 @@ class Replica:
         self.address = address
         self.admin = json.loads(process.wait_for(r'"message":"admin listening"').string)["address"]
         self._local = threading.local()
+        self.told = None
 
     def call(self, path="/"):
         """The status, and the code of an error."""
@@ -96,6 +98,8 @@ class Replica:
             connection.close()
             self._local.connection = None
         code = re.search(r"<Code>(.*?)</Code>", body)
+        # of the last call, for tests with one thread
+        self.told = response.headers.get_all("RateLimit")
         return response.status, code and code[1], response.getheader("Retry-After")
 
     def get(self, path):

@@ -63,6 +63,19 @@ def test_all_replicas_together_give_a_client_its_rate(store, gateway, count):
     assert max(rates) >= RATE * 0.9, rates
 
 
+@pytest.mark.parametrize(("limits", "code", "told"), [
+    ('rate = "1/m"\nburst = 1', "Throttling", r'"rate";r=0;t=([1-9]|[1-5][0-9]|60)'),
+    ('quota = "6/d"', "ProxyQuotaExceeded", r'"quota";r=0;t=[1-9][0-9]*'),
+])
+def test_a_client_that_used_up_its_limit_at_one_replica_is_told_by_the_other_that_nothing_is_left(
+        store, gateway, limits, code, told):
+    replicas = gateway(2, limits, f'store = "{store.url}"')
+    share(replicas)
+    for replica in replicas:
+        eventually(lambda: replica.call()[1] == code, replica.process.transcript)
+    assert [bool(re.fullmatch(told, one)) for one in replicas[1].told] == [True], replicas[1].told
+
+
 def leases(store):
     """How often the store was asked for tokens: `HSET` is in that script alone."""
     told = [line for line in ask(store, "INFO", "commandstats") if line.startswith("cmdstat_hset:")]
