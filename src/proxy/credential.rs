@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::refused_client::Unidentified;
 use crate::authorize::{AuthenticationError, Callers, ClientIdentity, Evidence};
 use crate::downstream::peer::certificate::Names;
+use crate::downstream::peer::evidence::OVERFLOW_ID;
 use crate::downstream::service_account::{TokenError, Verifier};
 use crate::downstream::{PeerEvidence, PeerFacts};
 use crate::http1::Fields;
@@ -53,7 +54,10 @@ pub(super) fn evidence_of(peer: &PeerEvidence) -> Evidence<'_> {
         PeerFacts::Tcp { address: _, owner } => Evidence { owner_uid: *owner, ..Evidence::default() },
         // the user of a load balancer's process is none of its clients
         PeerFacts::Unix { uid: _, gid: _, pid: _ } if peer.is_relayed() => Evidence::default(),
-        PeerFacts::Unix { uid, gid, pid: _ } => Evidence { uid: Some(*uid), gid: Some(*gid), ..Evidence::default() },
+        PeerFacts::Unix { uid, gid, pid: _ } => {
+            let certain = |id: u32| Some(id).filter(|id| *id != OVERFLOW_ID);
+            Evidence { uid: certain(*uid), gid: certain(*gid), ..Evidence::default() }
+        }
         PeerFacts::Tls { address: _, names, certificate: _ } => {
             let Names { spiffe_id, dns_names, other_names } = names;
             Evidence { spiffe_id: spiffe_id.as_deref(), dns_names, other_names, ..Evidence::default() }
@@ -79,6 +83,19 @@ fn bearer_token(fields: &Fields) -> Result<Option<&[u8]>, AuthenticationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::downstream::Way;
+
+    #[test]
+    fn a_user_or_group_that_our_user_namespace_does_not_have_proves_nothing() {
+        let ids = |uid, gid| {
+            let peer = PeerEvidence::new(PeerFacts::Unix { uid, gid, pid: None }, Way::Direct);
+            let Evidence { uid, gid, .. } = evidence_of(&peer);
+            (uid, gid)
+        };
+        assert_eq!(ids(1000, 65534), (Some(1000), None));
+        assert_eq!(ids(65534, 100), (None, Some(100)));
+        assert_eq!(ids(0, 0), (Some(0), Some(0)));
+    }
 
     fn read(values: &[&str]) -> Result<Option<Vec<u8>>, AuthenticationError> {
         let fields: Fields = values.iter().map(|value| ("Authorization", *value)).collect();

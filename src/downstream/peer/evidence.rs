@@ -5,6 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use super::certificate::Names;
 use super::described::DescribedCertificate;
 
+/// What the kernel writes for users and groups that do not exist in our user namespace (`PrivateUsers=` of systemd, a
+/// container's own): it stands for all of them, and so proves nothing. (The number can be changed with
+/// `kernel.overflowuid` and `kernel.overflowgid`, which is hardly ever done.)
+pub const OVERFLOW_ID: u32 = 65534;
+
 /// Facts about the other end of a connection that its owner cannot choose freely. Gathered once per connection, before
 /// its first request; requests share them.
 #[derive(Debug, Clone, PartialEq, Eq)]

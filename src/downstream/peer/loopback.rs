@@ -20,6 +20,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use rustix::net::{connect, recv, send, socket_with};
 use tokio::net::TcpStream;
 
+use super::evidence::OVERFLOW_ID;
 use crate::downstream::socket::canonical;
 
 // from linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h, netinet/tcp.h: fixed for ever, being the kernel's ABI
@@ -33,10 +34,6 @@ const NO_COOKIE: u64 = u64::MAX;
 
 /// A request: a header of 16 bytes and `struct inet_diag_req_v2`.
 const REQUEST_LENGTH: u32 = 72;
-
-/// What the kernel writes for users that do not exist in our user namespace: it stands for all of them. (The number can
-/// be changed with `kernel.overflowuid`, which is hardly ever done.)
-const OVERFLOW_UID: u32 = 65534;
 
 /// Checks whether the kernel answers such questions here at all. Ask once at start: later, a failure only means that
 /// there is no evidence.
@@ -85,7 +82,7 @@ fn certain_owner(stream: impl AsFd, ours: SocketAddr, theirs: SocketAddr) -> io:
     let other_end = diagnostics.ask(theirs, ours, NO_COOKIE)?;
     let this_end = diagnostics.ask(ours, theirs, cookie)?; // in this order: see above
     let certain = other_end.connects(theirs, ours) && this_end.connects(ours, theirs);
-    Ok(Some(other_end.uid).filter(|uid| certain && *uid != OVERFLOW_UID))
+    Ok(Some(other_end.uid).filter(|uid| certain && *uid != OVERFLOW_ID))
 }
 
 /// A socket to the kernel's diagnostics.

@@ -43,8 +43,9 @@ def said(root, deb, older, tmp_path_factory):
         "start without key": "systemctl start countersign",
         "status without key": "await '[ $(show countersign.service ActiveState) = failed ]'\n"
                               "systemctl status --no-pager --full countersign",
-        "tries without key": "show countersign.service NRestarts; show countersign.service ExecMainStatus\n"
-                             "systemctl stop countersign.socket; systemctl reset-failed",
+        "tries without key": "show countersign.service NRestarts; show countersign.service ExecMainStatus",
+        "call without key": "await '[ $(show countersign.socket ActiveState) = inactive ]'\n"
+                            f"{steps.CALL}; show countersign.service ActiveState; systemctl reset-failed",
         "key": steps.PUT_KEY,
         "endpoint": steps.CHOOSE_ENDPOINT,
         "check": "systemd-run --quiet --wait --pipe --property=LoadCredentialEncrypted=countersign-key "
@@ -103,6 +104,11 @@ def test_without_a_key_the_service_does_not_start_and_says_how_to_put_one(said):
     assert "systemd-creds encrypt --name=countersign-key - /etc/credstore.encrypted/countersign-key" in told
     # once, with the code of a fault that an operator has to mend
     assert said["tries without key"].lines == ["0", "78"]
+
+
+def test_without_a_key_the_socket_closes_so_that_no_call_starts_the_service_again(said):
+    refused, state = said["call without key"].lines
+    assert "Couldn't connect to server" in refused and state == "failed"
 
 
 def test_check_passes_once_a_key_is_there(said):
