@@ -1,6 +1,6 @@
 //! Endpoints that replicas report to each other as unreachable, if the configuration says so (`rates.hints`).
 //!
-//! A report is a hint only. It never closes an endpoint by itself: see `Breaker::is_reported_unreachable`. Decision 048
+//! A report is a hint only. It never closes an endpoint by itself: see `Breaker::note_report`. Decision 048
 //! says why there are no other hints.
 
 use std::collections::BTreeSet;

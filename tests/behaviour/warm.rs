@@ -37,14 +37,18 @@ fn without_the_setting_nothing_is_opened_before_the_first_call() {
     assert_eq!(endpoint.connections(), 0);
 }
 
+/// An endpoint where the kernel completes connections and nobody answers the handshake, and a set-up that waits for it
+/// longer than readiness does.
+fn to_a_silent_endpoint() -> (TcpListener, Setup) {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", silent.local_addr().unwrap());
+    let setup = Setup::to_url(&url).trusting(&Authority::new().pem);
+    (silent, setup.route("limits.warm = 1\ntimeouts.connect = \"1h\""))
+}
+
 #[test]
 fn readiness_waits_for_an_endpoint_that_does_not_answer_and_not_for_long() {
-    // the kernel completes the connection, and nobody answers the handshake
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let authority = Authority::new();
-    let url = format!("https://{}/", silent.local_addr().unwrap());
-    // longer than readiness waits
-    let setup = Setup::to_url(&url).trusting(&authority.pem).route("limits.warm = 1\ntimeouts.connect = \"1h\"");
+    let (_silent, setup) = to_a_silent_endpoint();
     let proxy = setup.start();
     let told = proxy.admin("/readyz").text();
     assert!(told.contains("the process is starting: connections to endpoints are being opened"), "{told}");
@@ -56,10 +60,7 @@ fn readiness_waits_for_an_endpoint_that_does_not_answer_and_not_for_long() {
 
 #[test]
 fn sigterm_is_obeyed_while_an_endpoint_does_not_answer() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let authority = Authority::new();
-    let url = format!("https://{}/", silent.local_addr().unwrap());
-    let setup = Setup::to_url(&url).trusting(&authority.pem).route("limits.warm = 1\ntimeouts.connect = \"1h\"");
+    let (_silent, setup) = to_a_silent_endpoint();
     let mut proxy = setup.start();
     proxy.signal(Signal::TERM);
     assert_eq!(proxy.wait().code(), Some(0));

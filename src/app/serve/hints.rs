@@ -24,7 +24,7 @@ impl Endpoints for ServedEndpoints {
         let (graph, now) = (self.0.current(), Instant::now());
         for (settings, calls) in graph.endpoints() {
             if reports.has(&name(&settings)) {
-                calls.destination.breaker().is_reported_unreachable(now);
+                calls.destination.breaker().note_report(now);
             }
         }
     }

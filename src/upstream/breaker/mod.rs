@@ -122,7 +122,7 @@ impl Breaker {
     /// Notes at `now` that another replica cannot connect to the endpoint. For some seconds, one failed connection of
     /// this process is enough to open the breaker. A report alone refuses no call: it may be about the other replica's
     /// network, or come from somebody who can write to the store.
-    pub fn is_reported_unreachable(&self, now: Instant) {
+    pub fn note_report(&self, now: Instant) {
         let until = now.checked_add(REPORT_HOLDS).unwrap_or(now);
         let (now, until) = (self.endpoint.nanos(now), self.endpoint.nanos(until));
         if self.endpoint.reported_until.swap(until, Ordering::Relaxed) < now && self.outage().is_none() {

@@ -378,7 +378,7 @@ fn where_another_endpoint_can_get_it_only_a_call_that_reads_finds_out_whether_a_
 #[test]
 fn a_report_of_another_replica_refuses_no_call_and_makes_one_failed_connection_enough() {
     let scene = Scene::new(3);
-    scene.breaker.is_reported_unreachable(scene.at(0));
+    scene.breaker.note_report(scene.at(0));
     assert!(!scene.is_refused(ONE, 0) && scene.breaker.outage().is_none());
     scene.call(ONE, 1).unwrap().failed(Outage::Silent, scene.at(5));
     assert!(!scene.is_refused(ONE, 6), "a slow call is no failed connection");
@@ -386,7 +386,7 @@ fn a_report_of_another_replica_refuses_no_call_and_makes_one_failed_connection_e
     scene.call(ONE, 50_000).unwrap().failed(Outage::Unreachable, scene.at(50_001));
     assert!(!scene.is_refused(ONE, 50_002), "the report is too old by then");
     scene.is_answered(ONE, 50_003, 50_004);
-    scene.breaker.is_reported_unreachable(scene.at(60_000));
+    scene.breaker.note_report(scene.at(60_000));
     scene.call(ONE, 60_001).unwrap().failed(Outage::Unreachable, scene.at(60_002));
     assert_eq!(scene.breaker.outage(), Some(Outage::Unreachable));
     assert!(scene.is_refused(OTHER, 60_003));
@@ -394,7 +394,7 @@ fn a_report_of_another_replica_refuses_no_call_and_makes_one_failed_connection_e
     scene.call(ONE, 63_000).expect("a probe").answered(scene.at(63_001));
     assert!(!scene.is_refused(OTHER, 63_002));
     let never = Scene::new(0);
-    never.breaker.is_reported_unreachable(never.at(0));
+    never.breaker.note_report(never.at(0));
     never.call(ONE, 1).unwrap().failed(Outage::Unreachable, never.at(2));
     assert!(!never.is_refused(ONE, 3), "a breaker that never opens does not either");
 }
