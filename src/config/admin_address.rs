@@ -11,9 +11,10 @@ use crate::config::load::writable_configuration;
 use crate::config::reading::report::Report;
 use crate::config::reading::table::Table;
 use crate::config::settings::AdminAddress;
-use crate::config::tables::admin;
+use crate::config::tables::{admin, only_v6};
 use crate::config::tree::variables::pick;
 use crate::config::tree::{FileText, Tree};
+use crate::downstream::Families;
 
 /// The addresses in `[admin]` of the file and the `COUNTERSIGN__...` variables; `None` when there is no such table.
 ///
@@ -41,9 +42,22 @@ fn addresses(
     let addresses = admin::addresses(&mut root.section("admin"));
     let (faults, _) = report.into_parts();
     match addresses {
-        Some(addresses) if faults.is_empty() => Ok(Some(addresses)),
+        Some(addresses) if faults.is_empty() => {
+            let families = families(&tree);
+            let complete = |address| match address {
+                AdminAddress::Tcp(socket) => AdminAddress::Tcp(only_v6::with(families, socket)),
+                AdminAddress::Unix(socket) => AdminAddress::Unix(socket),
+            };
+            Ok(Some(addresses.into_iter().map(complete).collect()))
+        }
         Some(_) | None => Err(ConfigError::new(faults)),
     }
+}
+
+/// Which families `[::]` serves. Faults of `only_v6` hide no address: they go into a report that nobody reads.
+fn families(tree: &Tree) -> Families {
+    let report = Report::new(tree, Vec::new());
+    only_v6::read(&mut Table::root(&report).section("admin"), []).unwrap_or(Families::Own)
 }
 
 #[cfg(test)]
@@ -66,6 +80,7 @@ mod tests {
         assert_eq!(found(LEAST, &[]), "none");
         assert_eq!(found("[admin]", &[]), "127.0.0.1:8022");
         assert_eq!(found("[admin]\naddress = [\"127.0.0.1:1\", \"unix:/run/a\"]", &[]), "127.0.0.1:1 unix:/run/a");
+        assert_eq!(found("[admin]\naddress = \"127.0.0.1:1\"\nonly_v6 = 1", &[]), "127.0.0.1:1");
         let variable = [("COUNTERSIGN__ADMIN__ADDRESS", "127.0.0.1:2")];
         assert_eq!(found("[admin]\naddress = \"127.0.0.1:1\"", &variable), "127.0.0.1:2");
         assert_eq!(found("", &variable), "127.0.0.1:2");

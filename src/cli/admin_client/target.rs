@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::cli::output::printable;
 use crate::config::settings::AdminAddress;
-use crate::downstream::TcpSocket;
+use crate::downstream::{Families, TcpSocket};
 
 /// One place to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +23,9 @@ impl Target {
     pub(super) fn of(address: &AdminAddress) -> Vec<Self> {
         match address {
             AdminAddress::Tcp(socket) if socket.address.port() == 0 => Vec::new(),
-            AdminAddress::Tcp(TcpSocket { address, families: _ }) => {
-                let tcp = |ip: IpAddr| Self::Tcp { host: ip.to_string(), port: address.port() };
-                reachable(*address).into_iter().map(tcp).collect()
+            AdminAddress::Tcp(socket) => {
+                let tcp = |ip: IpAddr| Self::Tcp { host: ip.to_string(), port: socket.address.port() };
+                reachable(*socket).into_iter().map(tcp).collect()
             }
             AdminAddress::Unix(socket) => vec![Self::Unix(socket.path.clone())],
         }
@@ -43,11 +43,14 @@ impl Target {
 
 /// Every address of the machine stands for its loopback address: nobody connects to 0.0.0.0. A socket at `[::]` takes
 /// IPv4 as well with `only_v6 = false`, and IPv6 may be switched off on the loopback interface.
-fn reachable(address: SocketAddr) -> Vec<IpAddr> {
-    match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => vec![Ipv4Addr::LOCALHOST.into()],
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()],
-        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => vec![ip],
+fn reachable(socket: TcpSocket) -> Vec<IpAddr> {
+    match (socket.address.ip(), socket.families) {
+        (IpAddr::V4(Ipv4Addr::UNSPECIFIED), _) => vec![Ipv4Addr::LOCALHOST.into()],
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), Families::Own) => vec![Ipv6Addr::LOCALHOST.into()],
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), Families::Both) => {
+            vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]
+        }
+        (ip @ (IpAddr::V4(_) | IpAddr::V6(_)), _) => vec![ip],
     }
 }
 
@@ -90,7 +93,7 @@ fn parse_authority(authority: &str) -> Option<Target> {
     let (host, port) = authority.rsplit_once(':')?;
     let port = port.parse::<u16>().ok().filter(|port| *port != 0)?;
     if let Ok(address) = authority.parse::<SocketAddr>() {
-        let ip = reachable(address).into_iter().next()?;
+        let ip = reachable(TcpSocket::at(address)).into_iter().next()?;
         return Some(Target::Tcp { host: ip.to_string(), port });
     }
     let is_name = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
@@ -150,8 +153,14 @@ mod tests {
             let all = Target::of(&AdminAddress::Tcp(TcpSocket::at(address.parse().unwrap())));
             all.iter().map(ToString::to_string).collect()
         };
+        let both = TcpSocket { families: Families::Both, ..TcpSocket::at("[::]:8022".parse().unwrap()) };
+        let all = Target::of(&AdminAddress::Tcp(both));
+        assert_eq!(
+            all.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["http://[::1]:8022", "http://127.0.0.1:8022"]
+        );
         assert_eq!(targets("0.0.0.0:8022"), ["http://127.0.0.1:8022"]);
-        assert_eq!(targets("[::]:8022"), ["http://[::1]:8022", "http://127.0.0.1:8022"]);
+        assert_eq!(targets("[::]:8022"), ["http://[::1]:8022"]);
         assert_eq!(targets("192.0.2.7:8022"), ["http://192.0.2.7:8022"]);
         assert_eq!(targets("127.0.0.1:0"), Vec::<String>::new());
     }
