@@ -31,6 +31,9 @@ pub enum DocumentError {
     /// An access key in another form.
     #[error(transparent)]
     Other(#[from] OtherFormat),
+    /// Nothing but white space.
+    #[error("it is empty: a key is a JSON object with Version, AccessKeyId and SecretAccessKey")]
+    Empty,
     /// Not JSON.
     #[error("not JSON (line {line}, column {column})")]
     NotJson {
@@ -122,6 +125,9 @@ pub fn read(json: &[u8]) -> Result<(Credentials, Spelling), DocumentError> {
 fn fields(text: &[u8]) -> Result<Fields<'_>, DocumentError> {
     if is_utf16(text) {
         return Err(DocumentError::Utf16);
+    }
+    if text.trim_ascii().is_empty() {
+        return Err(DocumentError::Empty);
     }
     let fields: Fields<'_> = serde_json::from_slice(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -362,7 +368,8 @@ mod tests {
             ("\"MARKER\"".to_owned(), "not a JSON object"),
             ("{\"Version\":1,\"Version\":1}".to_owned(), "each field once"),
             ("{\"Version\": MARKER".to_owned(), "not JSON (line 1"),
-            (String::new(), "not JSON"),
+            (String::new(), "it is empty"),
+            (" \r\n".to_owned(), "it is empty"),
         ];
         for (json, expected) in cases {
             let message = error(&json).to_string();

@@ -45,8 +45,9 @@ pub(crate) fn in_use(name: &str, key: &ActiveKey, message: &str) {
         None | Some(Protection::MemfdSecret | Protection::Locked) => {}
         Some(Protection::Unlocked) => tracing::warn!(
             key = name,
-            "the key is in memory that may be swapped: the limit of locked memory leaves no room (RLIMIT_MEMLOCK; \
-             LimitMEMLOCK= of systemd, --ulimit memlock of container engines); 64 KiB are enough for a few keys"
+            "the key is in memory that may be swapped. Either the limit of locked memory leaves no room \
+             (RLIMIT_MEMLOCK; LimitMEMLOCK= of systemd, --ulimit memlock of container engines): 64 KiB are enough for \
+             a few keys. Or a filter of system calls forbids mlock, as that of systemd-nspawn does"
         ),
     }
 }

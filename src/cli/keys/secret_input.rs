@@ -108,6 +108,7 @@ fn not_a_document(error: &DocumentError, is_json: bool) -> Failure {
             unusable("does not hold JSON: give --access-key-id when it is the bare secret")
         }
         DocumentError::NotJson { .. }
+        | DocumentError::Empty
         | DocumentError::Utf16
         | DocumentError::Other(_)
         | DocumentError::NotAnObject { .. }
