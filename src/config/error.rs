@@ -32,7 +32,12 @@ impl ConfigError {
 
     /// The file was not read, because others can write or replace it.
     pub(crate) fn guarded(name: String, error: &GuardError) -> Self {
-        let fault = Fault { place: Place::File { name }, path: String::new(), message: causes(error) };
+        Self::denied(name, causes(error))
+    }
+
+    /// This process may not read the file.
+    pub(crate) fn denied(name: String, message: String) -> Self {
+        let fault = Fault { place: Place::File { name }, path: String::new(), message };
         Self { faults: vec![fault], remedy: Remedy::Permissions }
     }
 

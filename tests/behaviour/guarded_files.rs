@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 
 use crate::harness::plugin::{Plugin, RECIPIENT};
+use crate::harness::scene::Scene;
 use crate::harness::{After, Endpoint, FORM, ID, Outcome, SECRET, Setup, Vault, document, endpoint, eventually};
 use crate::untrusted::{Authority, VALID, secure};
 
@@ -55,6 +56,22 @@ fn a_configuration_that_others_can_write_is_refused_with_the_command_that_mends_
     refused(&setup, &|| lchown(&file, Some(54321), None).expect("run this test as root"), &[foreign]);
     lchown(&file, Some(0), Some(54321)).unwrap();
     refused(&setup, &|| mode(&file, 0o664), &["can be written by others (mode 0664)"]);
+}
+
+#[test]
+fn a_configuration_that_its_user_cannot_read_is_refused_with_the_command_that_mends_it() {
+    let scene = Scene::new();
+    let said = ["check", "run"].map(|subcommand| {
+        let mut command = scene.command(subcommand, "");
+        mode(&scene.path("etc/countersign.toml"), 0o000);
+        Outcome::of(&mut command, "")
+    });
+    for outcome in said {
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (77, ""), "{}", outcome.stderr);
+        let file = scene.path("etc/countersign.toml").display().to_string();
+        let words = [&format!("{file}: cannot be read by the user "), &format!("chmod a+rX {file}, ")];
+        words.iter().for_each(|words| assert!(outcome.stderr.contains(*words), "{}", outcome.stderr));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::directory_of;
-use super::opened::{Part, fault};
+use super::opened::{Part, fault, unreadable};
 use crate::config::error::ConfigError;
 use crate::config::settings::Name;
 
@@ -48,7 +48,7 @@ pub fn files_of(file: &Path) -> Vec<PathBuf> {
 
 /// Lists the folder.
 pub(super) fn list(folder: &Path) -> Result<Listed, ConfigError> {
-    let failed = |error: std::io::Error| fault(folder, &format!("cannot be read: {error}"));
+    let failed = |error: std::io::Error| unreadable(folder, &error);
     let entries = std::fs::read_dir(folder).map_err(failed)?;
     let mut listed = Listed { parts: Vec::new(), ignored: Vec::new() };
     for entry in entries {

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::geteuid;
 
 use super::directory_of;
 use crate::config::error::{ConfigError, Fault, Place};
@@ -120,7 +121,15 @@ pub(super) fn fault(path: &Path, message: &str) -> ConfigError {
     ConfigError::new(vec![Fault { place, path: String::new(), message: message.to_owned() }])
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        let (user, name) = (geteuid().as_raw(), shown(path));
+        let message = format!(
+            "cannot be read by the user {user} of this process. It holds no secret: chmod a+rX {name}, and a+x for the \
+             directories that lead to it"
+        );
+        return ConfigError::denied(name, message);
+    }
     fault(path, &format!("cannot be read: {error}"))
 }
 
