@@ -25,6 +25,16 @@ CALL = "curl -sS -d 'Action=ListJobs&Version=2010-06-01' http://127.0.0.1:8021/"
 
 READY = "await 'curl -sf http://127.0.0.1:8022/readyz'; curl -sS http://127.0.0.1:8022/readyz"
 
+# As its timer does, but at once.
+ROTATE = f"""
+logrotate --force --state /tmp/rotated /etc/logrotate.d/countersign
+{CALL} >/dev/null
+await '[ -s /var/log/countersign/audit.jsonl ]'
+echo "$(ls /var/log/countersign | wc -l) files"
+echo "$(cat /var/log/countersign/audit.jsonl* | grep -c '"action":"ListJobs"') calls"
+stat -c '%A' /var/log/countersign/audit.jsonl
+"""
+
 # Clients that call without a pause: two with a connection for each call, two that keep theirs.
 BEGIN_LOAD = r"""
 for i in $(seq 40); do
@@ -60,6 +70,18 @@ socket=$(show countersign.socket ActiveEnterTimestampMonotonic)
 await '[ $(show countersign.service MainPID) != $old ] && [ $(show countersign.service ActiveState) = active ]'
 echo "service: $(show countersign.service ActiveState)"
 test "$socket" = "$(show countersign.socket ActiveEnterTimestampMonotonic)" && echo "socket: untouched"
+"""
+
+
+def refused(command):
+    """Installs another version while the configuration has a fault, and says whether the service's process stays."""
+    return f"""
+cp -p /etc/countersign/countersign.toml /kept.toml
+echo 'nonsense = 1' >>/etc/countersign/countersign.toml
+old=$(show countersign.service MainPID)
+{command}
+cp -p /kept.toml /etc/countersign/countersign.toml
+test "$old" = "$(show countersign.service MainPID)" && echo "the same process serves"
 """
 
 

@@ -132,10 +132,11 @@ def test_nothing_but_the_configuration_is_closed_and_nothing_is_writable_by_othe
 
 def test_the_configuration_is_one_that_an_upgrade_keeps(deb, rpm, tmp_path):
     run("dpkg-deb", "--control", deb("countersign"), tmp_path / "control")
-    assert (tmp_path / "control/conffiles").read_text() == "/etc/countersign/countersign.toml\n"
+    kept = ["/etc/countersign/countersign.toml", "/etc/logrotate.d/countersign"]
+    assert (tmp_path / "control/conffiles").read_text().splitlines() == kept
     flags = run("rpm", "-qp", "--queryformat", "[%{FILENAMES} %{FILEFLAGS:fflags}\n]", rpm("countersign"))
     # c: configuration, n: noreplace
-    assert "/etc/countersign/countersign.toml cn" in flags.splitlines()
+    assert {f"{path} cn" for path in kept} <= set(flags.splitlines())
 
 
 def test_the_shipped_configuration_needs_nothing_but_a_key(tree, stage, tmp_path):
@@ -149,7 +150,9 @@ def test_the_shipped_configuration_needs_nothing_but_a_key(tree, stage, tmp_path
     run(stage / "usr/bin/countersign", "check", "--config", configuration, env=environment)
 
 
-@pytest.mark.parametrize("script", sorted((TOP / "packaging/deb-rpm").glob("*/*")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("script", [
+    TOP / "packaging/deb-rpm/restart-service", *sorted((TOP / "packaging/deb-rpm").glob("*/*")),
+], ids=lambda path: path.parent.name)
 def test_shellcheck_finds_nothing_in_the_scripts_of_the_packages(script):
     run(pathlib.Path(sys.executable).parent / "shellcheck", "--shell=dash", script)
 

@@ -56,11 +56,14 @@ def said(root, deb, older, tmp_path_factory):
         "call": steps.CALL,
         "who": steps.WHO,
         "audit": steps.AUDIT,
+        "rotate": steps.ROTATE,
         "load": steps.BEGIN_LOAD,
         "upgrade": steps.restarting(f"{DPKG} --install /given/new.deb"),
         "after upgrade": steps.SOME_MORE,
         "version": f"dpkg-query -W -f '${{Version}}\\n' countersign; grep -c '# mine$' {CONFIGURATION}",
         "restart": steps.restarting("systemctl restart countersign"),
+        "refused": steps.refused(f"{DPKG} --force-downgrade --install /given/older.deb"),
+        "upgrade again": steps.restarting(f"{DPKG} --install /given/new.deb"),
         "reload": "systemctl reload countersign && systemctl is-active countersign",
         "other variant": steps.restarting(f"{DPKG} --install --auto-deconfigure --force-conflicts /given/aws.deb"),
         "after other variant": steps.SOME_MORE,
@@ -76,7 +79,8 @@ def said(root, deb, older, tmp_path_factory):
         "journal": "journalctl --no-pager --output=cat --unit=countersign",
         "remove": "dpkg --remove countersign-aws",
         "after remove": f"systemctl is-active countersign.service countersign.socket; {LISTENING}",
-        "left by remove": LEFT,
+        "left by remove": LEFT + " | sed 's/jsonl-.*/jsonl-DATE/'",
+        "comes back": f"{DPKG} --install /given/aws.deb; systemctl is-active countersign.service countersign.socket",
         "purge": "dpkg --purge countersign-aws",
         "left by purge": LEFT + "; dpkg --list 'countersign*' 2>/dev/null | grep '^[a-z]c'",
     })
@@ -140,6 +144,10 @@ def test_an_audit_in_a_file_has_its_place(said):
     assert said["audit"].well() == ["ready", "1", "drwxr-x---", "-rw-------"]
 
 
+def test_logrotate_gives_the_audit_a_new_file_and_loses_no_line(said):
+    assert said["rotate"].well() == ["2 files", "2 calls", "-rw-------"]
+
+
 def test_an_upgrade_under_load_fails_no_call_and_keeps_the_configuration(said):
     assert said["upgrade"].lines[-2:] == ["service: active", "socket: untouched"], said["upgrade"].text
     assert said["version"].well()[1] == "1" and said["version"].lines[0] != OLDER
@@ -147,6 +155,12 @@ def test_an_upgrade_under_load_fails_no_call_and_keeps_the_configuration(said):
     assert said["after upgrade"].code == said["after other variant"].code == 0
     ((code, count),) = [line.split() for line in said["end of load"].well()]
     assert code == "200" and int(count) >= 500
+
+
+def test_a_version_that_refuses_the_configuration_does_not_end_the_process_that_serves(said):
+    assert said["refused"].lines[-1] == "the same process serves", said["refused"].text
+    assert "process.nonsense: unknown key" in said["refused"].text and "systemctl restart countersign" in said["refused"].text
+    assert said["upgrade again"].lines[-2:] == ["service: active", "socket: untouched"]
 
 
 def test_a_reload_of_the_installed_service_succeeds(said):
@@ -178,6 +192,7 @@ def test_a_package_that_is_removed_leaves_nothing_but_what_an_administrator_has_
         f"{CONFIGURATION}.dpkg-dist",  # the package's own, which an upgrade put beside the administrator's
         "/etc/credstore.encrypted",
         CREDENTIAL,
+        "/etc/logrotate.d/countersign",
         LINKS[0],
         "/etc/systemd/system/sockets.target.wants",
         LINKS[1],
@@ -185,7 +200,13 @@ def test_a_package_that_is_removed_leaves_nothing_but_what_an_administrator_has_
         "/var/log/countersign",
         "/var/log/private/countersign",
         "/var/log/private/countersign/audit.jsonl",
+        "/var/log/private/countersign/audit.jsonl-DATE",
     ]
+
+
+def test_a_package_that_comes_back_says_how_to_start_what_is_enabled(said):
+    assert "To start it now, as root: systemctl start countersign" in said["comes back"].text
+    assert said["comes back"].lines[-2:] == ["inactive", "inactive"]
 
 
 def test_a_package_that_is_purged_leaves_nothing(said):

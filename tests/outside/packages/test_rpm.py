@@ -14,6 +14,29 @@ CREDENTIAL = "/etc/credstore.encrypted/countersign-key"
 LISTENING = "grep -c ':1F55 00000000:0000 0A' /proc/net/tcp"
 
 
+# what `dnf swap` does: one package comes and the other goes, in one transaction
+SWAP = """
+python3 - <<'EOF'
+import os, rpm
+new, old = '/given/aws.rpm', 'countersign'
+transaction = rpm.TransactionSet()
+with open(new) as file:
+    transaction.addInstall(transaction.hdrFromFdno(file), new, 'i')
+transaction.addErase(old)
+opened = []
+def serve(what, amount, total, path, data):
+    if what == rpm.RPMCALLBACK_INST_OPEN_FILE:
+        opened.append(os.open(path, os.O_RDONLY))
+        return opened[-1]
+    if what == rpm.RPMCALLBACK_INST_CLOSE_FILE:
+        os.close(opened.pop())
+assert not transaction.check()
+transaction.order()
+assert not transaction.run(serve, '')
+EOF
+"""
+
+
 @pytest.fixture(scope="module")
 def stand_in(rpm, tmp_path_factory):
     """A package without files that provides what the packages of a distribution do."""
@@ -54,6 +77,11 @@ def said(root, rpm, stand_in, tmp_path_factory):
         "after upgrade": steps.SOME_MORE,
         "end of load": steps.END_LOAD,
         "version": f"rpm --query --queryformat '%{{VERSION}}\\n' countersign; grep -c '# mine$' {CONFIGURATION}",
+        "refused": steps.refused("rpm --upgrade --oldpackage /given/older.rpm"),
+        "swap": steps.restarting(SWAP),
+        "swapped": "rpm --query --all 'countersign*'; systemctl is-enabled countersign.service countersign.socket\n"
+                   f"grep -c '# mine$' {CONFIGURATION}; test -x /usr/bin/countersign && {steps.CALL}",
+        "back": SWAP.replace("aws.rpm", "new.rpm").replace("'countersign'", "'countersign-aws'"),
         "both": "rpm --install /given/aws.rpm",
         "erase": "rpm --erase countersign",
         "after erase": f"systemctl is-active countersign.service countersign.socket; {LISTENING}",
@@ -88,6 +116,18 @@ def test_an_upgrade_of_an_rpm_under_load_fails_no_call_and_keeps_the_configurati
     ((code, count),) = [line.split() for line in said["end of load"].well()]
     assert code == "200" and int(count) >= 300
     assert said["version"].well()[1] == "1" and said["version"].lines[0] != OLDER
+
+
+def test_a_version_that_refuses_the_configuration_does_not_end_the_process_that_serves(said):
+    assert said["refused"].lines[-1] == "the same process serves", said["refused"].text
+    assert "process.nonsense: unknown key" in said["refused"].text and "systemctl restart countersign" in said["refused"].text
+
+
+def test_the_other_variant_takes_the_place_in_one_transaction_and_the_service_goes_on(said):
+    assert said["swap"].lines[-2:] == ["service: active", "socket: untouched"], said["swap"].text
+    package, *state, call = said["swapped"].well()
+    assert package.startswith("countersign-aws-") and state == ["enabled", "enabled", "1"]
+    assert "<ListJobsResponse" in call and said["back"].code == 0
 
 
 def test_rpm_refuses_the_other_variant_beside_this_one_and_takes_it_in_its_place(said):
