@@ -52,8 +52,11 @@ pub(crate) enum ReloadError {
     #[error("the configuration cannot be used\n{0}")]
     Configuration(ConfigError),
     /// The process no longer has the rights for it.
-    #[error("a restart is needed (of the packages' service: systemctl restart countersign), since a process that serves has \
-         given up what this takes:\n{}", lines(.0))]
+    #[error(
+        "a restart is needed (of the packages' service: systemctl restart countersign), since a process that serves \
+         has given up what this takes:\n{}",
+        lines(.0)
+    )]
     Restart(Vec<NeedsRestart>),
     /// A key, a CA file or a certificate cannot be used.
     #[error("{}", .0.iter().map(|error| causes(error)).collect::<Vec<_>>().join("\n"))]

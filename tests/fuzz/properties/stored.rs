@@ -77,6 +77,7 @@ fn sentences() -> Vec<String> {
         DocumentError::NotJson { line, column },
         DocumentError::NotAnObject { line, column },
         DocumentError::Utf16,
+        DocumentError::Empty,
         DocumentError::Version,
         DocumentError::AccessKeyId,
         DocumentError::Expiration,
