@@ -109,7 +109,7 @@ def test_the_instrumented_program_is_trained_and_the_last_build_uses_its_counts(
     assert "--features aws" in last
     ours, counting, counted = flags(equipped)
     assert ours == "none", "the program that makes the load is not instrumented"
-    assert counting == f"-Cprofile-generate={work}/counts"
+    assert counting == f"-Cprofile-generate={work}/counts -Clinker-plugin-lto=no -Clto=off"
     assert counted.startswith(f"-Cprofile-use={work}/profile ")
 
 
