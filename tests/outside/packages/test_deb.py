@@ -146,6 +146,7 @@ def test_an_audit_in_a_file_has_its_place(said):
 
 def test_logrotate_gives_the_audit_a_new_file_and_loses_no_line(said):
     assert said["rotate"].well() == ["2 files", "2 calls", "-rw-------"]
+    assert "SIGUSR1: opening the audit anew" in said["journal"].text
 
 
 def test_an_upgrade_under_load_fails_no_call_and_keeps_the_configuration(said):

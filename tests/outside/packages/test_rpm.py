@@ -14,11 +14,12 @@ CREDENTIAL = "/etc/credstore.encrypted/countersign-key"
 LISTENING = "grep -c ':1F55 00000000:0000 0A' /proc/net/tcp"
 
 
-# what `dnf swap` does: one package comes and the other goes, in one transaction
-SWAP = """
-python3 - <<'EOF'
-import os, rpm
-new, old = '/given/aws.rpm', 'countersign'
+def swap(old, new):
+    """What `dnf swap` does: one package goes and the other comes, in one transaction."""
+    return f"""
+python3 - {old} {new} <<'EOF'
+import os, rpm, sys
+old, new = sys.argv[1:]
 transaction = rpm.TransactionSet()
 with open(new) as file:
     transaction.addInstall(transaction.hdrFromFdno(file), new, 'i')
@@ -78,10 +79,10 @@ def said(root, rpm, stand_in, tmp_path_factory):
         "end of load": steps.END_LOAD,
         "version": f"rpm --query --queryformat '%{{VERSION}}\\n' countersign; grep -c '# mine$' {CONFIGURATION}",
         "refused": steps.refused("rpm --upgrade --oldpackage /given/older.rpm"),
-        "swap": steps.restarting(SWAP),
+        "swap": steps.restarting(swap("countersign", "/given/aws.rpm")),
         "swapped": "rpm --query --all 'countersign*'; systemctl is-enabled countersign.service countersign.socket\n"
                    f"grep -c '# mine$' {CONFIGURATION}; test -x /usr/bin/countersign && {steps.CALL}",
-        "back": SWAP.replace("aws.rpm", "new.rpm").replace("'countersign'", "'countersign-aws'"),
+        "back": swap("countersign-aws", "/given/new.rpm"),
         "both": "rpm --install /given/aws.rpm",
         "erase": "rpm --erase countersign",
         "after erase": f"systemctl is-active countersign.service countersign.socket; {LISTENING}",
