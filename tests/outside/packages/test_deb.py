@@ -111,6 +111,7 @@ def test_without_a_key_the_service_does_not_start_and_says_how_to_put_one(said):
 
 
 def test_without_a_key_the_socket_closes_so_that_no_call_starts_the_service_again(said):
+    assert len(said["call without key"].lines) == 2, said["call without key"].text
     refused, state = said["call without key"].lines
     assert "Couldn't connect to server" in refused and state == "failed"
 
