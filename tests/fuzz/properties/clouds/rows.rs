@@ -69,7 +69,6 @@ const NIFCLOUD: Cloud = Cloud {
         "SignatureVersion",
         "Timestamp",
     ],
-    refused: &[],
     clock: Clock::Seconds,
     place: Place::Form(InForm {
         own: &[
