@@ -4,12 +4,14 @@ Needs root: countersign does not let its own user read it.
 """
 
 import hmac
+import os
 import pathlib
 import struct
 
 # a fragment of a secret this long gives away what the rest could be tried for
 FRAGMENT = 12
 CHUNK = 1 << 20
+ZEROS = bytes(CHUNK + 64)
 
 
 def family(pid):
@@ -25,14 +27,22 @@ GUARDS = {"lo": "locked", "dd": "not dumped", "dc": "not inherited"}
 
 
 def mappings(pid):
-    """Every mapping that the process itself can read: what it is, its first address and the one behind its last."""
-    area = None
+    """Every mapping that the process itself can read: what it is, its first address and the one behind its last. The
+    program and its libraries are left out where they are what the file has: the process has written nothing there."""
+    area = written = None
+    program = os.readlink(f"/proc/{pid}/exe")
     for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
         field, *rest = line.split(maxsplit=5)
         if not field.endswith(":"):
             area = field, rest
+        elif field == "Anonymous:":
+            # a page of a private file mapping that was written to is the process's own
+            written = rest[0] != "0"
         elif field == "VmFlags:":
             addresses, (rights, _, _, _, *path) = area
+            is_code = path and (path[0] == program or ".so" in path[0])
+            if is_code and "w" not in rights and not written:
+                continue
             flags = line.split()[1:]
             guards = ", ".join(word for flag, word in GUARDS.items() if flag in flags)
             name = f"{path[0] if path else 'anonymous'} {rights}" + (f" ({guards})" if guards else "")
@@ -66,17 +76,30 @@ class Memory:
         for at in range(start, end, CHUNK):
             memory.seek(at)
             data = memory.read(min(CHUNK + 64, end - at))
-            if data.strip(b"\0"):
+            if data != ZEROS[: len(data)]:
                 self.parts.append((name, data))
 
     def find(self, needles):
         """`needles` by name, each a list of byte strings; what was found, in words."""
         found = set()
+        pieces = {name: common_pieces(fragments) for name, fragments in needles.items()}
         for mapping, data in self.parts:
             for name, fragments in needles.items():
-                if any(fragment in data for fragment in fragments):
+                if any(piece in data for piece in pieces[name]) and any(fragment in data for fragment in fragments):
                     found.add(f"{name} in {mapping}")
         return sorted(found)
+
+
+def common_pieces(fragments):
+    """Fewer and shorter strings, of which each fragment has one. Fragments overlap where they are windows of a secret:
+    a window that begins elsewhere has the same pieces, and these are searched once."""
+    half = FRAGMENT // 2
+    pieces = set()
+    for fragment in fragments:
+        inside = {fragment[at : at + half] for at in range(len(fragment) - half + 1)}
+        if not inside & pieces:
+            pieces.add(fragment[-half:])
+    return pieces
 
 
 MASKS = {"plain": 0, "ipad": 0x36, "opad": 0x5C}

@@ -1,6 +1,7 @@
 """What root can try to read the memory of another process without having it run anything."""
 
 import ctypes
+import errno
 import mmap
 import os
 import pathlib
@@ -24,7 +25,12 @@ def taken_descriptors(pid):
     """Every descriptor of a process as one of ours: what it refers to, and the descriptor."""
     pidfd = call(PIDFD_OPEN, pid, 0)
     for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
-        taken = call(PIDFD_GETFD, pidfd, int(entry.name), 0)
+        try:
+            taken = call(PIDFD_GETFD, pidfd, int(entry.name), 0)
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                continue  # a connection that has ended since
+            raise
         yield os.readlink(f"/proc/self/fd/{taken}"), taken
         os.close(taken)
     os.close(pidfd)
