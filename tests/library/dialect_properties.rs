@@ -150,7 +150,6 @@ fn every_name_that_means_something_to_a_dialect_is_treated_by_all_as_their_serve
                 for reader in [Reader::Policy, Reader::KeyHolder] {
                     let case = Case { reader, ..Case::of(dialect) };
                     signed_or_refused(&case, format!("{operation}=listZones&{name}=listZones").as_bytes());
-                    signed_or_refused(&case, format!("{name}=listZones").as_bytes());
                 }
             }
         }
