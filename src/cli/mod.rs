@@ -12,6 +12,7 @@ mod demo;
 pub mod exit;
 mod explain;
 mod fetch_key;
+mod first_process;
 mod format;
 mod health;
 mod init;
@@ -105,6 +106,7 @@ impl Cli {
         }
         // clap asks for a command or for the version
         let Some(command) = self.command else { return Ok(()) };
+        first_process::end_by_signals();
         match command {
             Command::Init(arguments) => init::run(&arguments),
             Command::Run(arguments) => run::run(&arguments),

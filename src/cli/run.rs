@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::announcements::{self, Origin};
 use super::config_file::ConfigFile;
 use super::exit::{ExitCode, Failure};
+use super::first_process;
 use super::live;
 use super::progress;
 use super::start_faults::{failure, startable_graph};
@@ -235,7 +236,7 @@ async fn end(mut running: Running, mut signals: Signals, limit: Duration) -> Res
     }
 }
 
-/// The signals of the service. They are handled before anything listens: for PID 1 they have no default action.
+/// The signals of the service. They are handled before anything listens.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -258,7 +259,7 @@ impl Signals {
     fn new() -> Result<Self, Failure> {
         let handle = |kind| signal(kind).map_err(|error| Failure::because(ExitCode::System, &error));
         let numbered = |number: SignalNumber| handle(SignalKind::from_raw(number.as_raw()));
-        Ok(Self {
+        let all = Self {
             terminate: handle(SignalKind::terminate())?,
             interrupt: handle(SignalKind::interrupt())?,
             hangup: handle(SignalKind::hangup())?,
@@ -272,7 +273,9 @@ impl Signals {
                 ("SIGPWR", numbered(SignalNumber::POWER)?),
                 ("SIGSTKFLT", numbered(SignalNumber::STKFLT)?),
             ],
-        })
+        };
+        first_process::handles_signals();
+        Ok(all)
     }
 
     async fn next(&mut self) -> Request {

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{ExitCode, Failure};
-use super::{sandbox_keys, sign};
+use super::{first_process, sandbox_keys, sign};
 use crate::clock;
 use crate::credentials::{Credentials, HeldKey};
 use crate::sandbox::{
@@ -118,6 +118,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         // before the address is printed: its reader may send a signal at once
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| system(&e))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(|e| system(&e))?;
+        first_process::handles_signals();
         let running = start(arguments.listen, transport).map_err(|e| not_started(&e))?;
         announce(&running, &trust, &ids, source).map_err(|e| system(&e))?;
         tokio::select! {

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{Bound, Drained, Graph, Running};
 use crate::cli::exit::{ExitCode, Failure};
+use crate::cli::first_process;
 use crate::cli::sandbox_keys::{EXAMPLE_ID, EXAMPLE_SECRET};
 use crate::credentials::seal::{Existing, seal, write_secret_file};
 use crate::credentials::{HeldKey, Identities, document};
@@ -135,7 +136,9 @@ pub(super) struct Interrupts {
 impl Interrupts {
     pub(super) fn new() -> Result<Self, Failure> {
         let handle = |kind| signal(kind).map_err(|e| system(&e));
-        Ok(Self { interrupt: handle(SignalKind::interrupt())?, terminate: handle(SignalKind::terminate())? })
+        let both = Self { interrupt: handle(SignalKind::interrupt())?, terminate: handle(SignalKind::terminate())? };
+        first_process::handles_signals();
+        Ok(both)
     }
 
     pub(super) async fn next(&mut self) {

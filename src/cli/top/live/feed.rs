@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Event;
 use crate::cli::admin_client::Targets;
+use crate::cli::first_process;
 use crate::cli::top::report::fetch;
 
 /// What the user wants of the thread that asks.
@@ -124,6 +125,7 @@ pub(super) fn take_signals(events: Sender<Event>) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut quit = signal(SignalKind::quit())?;
     drop(entered);
+    first_process::handles_signals();
     let take = move || {
         runtime.block_on(async {
             tokio::select! {
