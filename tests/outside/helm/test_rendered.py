@@ -211,6 +211,13 @@ def test_the_ports_that_may_be_reached_are_those_of_the_routes_and_no_private_ra
     assert "169.254.170.23/32" in addresses and "169.254.169.254/32" not in addresses
 
 
+def test_the_ports_of_fallbacks_may_be_reached_too():
+    fallback = '[{"endpoint":"https://importexport.eu.example:9443/"}]'
+    policy = the("NetworkPolicy", documents(GATEWAY, SECRET, settings=[f"config.route.importexport.fallback={fallback}"]))
+    _, endpoints, _ = policy["spec"]["egress"]
+    assert [port["port"] for port in endpoints["ports"]] == [443, 9443]
+
+
 def test_the_policy_of_the_sidecars_sample_and_the_charts_let_out_to_the_same_places():
     sample = list(yaml.safe_load_all((HELM.parent / "kubernetes/sidecar.yaml").read_text()))
     theirs, ours = the("NetworkPolicy", sample)["spec"], the("NetworkPolicy", documents(GATEWAY, SECRET))["spec"]

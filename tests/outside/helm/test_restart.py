@@ -29,6 +29,7 @@ CHANGES = [
     ([f'{ROUTE}.limits={{"in_flight":8}}'], False),
     ([f'{ROUTE}.timeouts={{"connect":"3s"}}'], False),
     ([f'{ROUTE}.endpoint="https://importexport.eu.example/"'], False),
+    ([f'{ROUTE}.fallback=[{{"endpoint":"https://importexport.eu.example/"}}]'], False),
     ([f'{ROUTE}.probe="Action=ListJobs&Version=2010-06-04"'], False),
     (['config.route.second={"endpoint":"https://sns.amazonaws.com/","path":"/sns"}'], False),
     (['config.log.level="debug"'], False),
@@ -47,6 +48,9 @@ CHANGES = [
     (['config.listener.gateway.address="0.0.0.0:9021"'], True),
     (['config.listener.second={"address":"127.0.0.1:9020","any_local":true}'], True),
     ([f'{ROUTE}.endpoint="https://importexport.amazonaws.com:8443/"'], True),
+    ([f'{ROUTE}.fallback=[{{"endpoint":"https://importexport.eu.example:8443/"}}]'], True),
+    ([f'{ROUTE}.fallback=[{{"endpoint":"https://importexport.eu.example/",'
+      '"ca_file":"/run/secrets/authority/ca.pem"}]'], True),
     ([f'{ROUTE}.connect="127.0.0.1:9443"'], True),
     ([f'{ROUTE}.egress="http://proxy.example:3128"'], True),
     ([f'{ROUTE}.connect="unix:/run/envoy.sock"'], True),

@@ -36,22 +36,32 @@ run, and a change of this replaces them. A file that the chart does not see, suc
 {{- if $explicit }}{{ $explicit }}{{ else if hasPrefix "http:" (lower .) }}80{{ else }}443{{ end -}}
 {{- end -}}
 
+{{/* The table of each route, and those of its fallbacks. JSON. */}}
+{{- define "countersign.endpoints" -}}
+{{- $endpoints := list -}}
+{{- range $route := .route | default dict -}}
+{{-   $endpoints = concat $endpoints (list $route) ($route.fallback | default list) -}}
+{{- end -}}
+{{- toJson $endpoints -}}
+{{- end -}}
+
 {{/*
-Where connections are made to: for each route and each issuer of tokens a port, "unix" or "environment". JSON, in order.
+Where connections are made to: for each endpoint of a route and each issuer of tokens a port, "unix" or "environment".
+JSON, in order.
 */}}
 {{- define "countersign.hops" -}}
 {{- $hops := list -}}
-{{- range $route := .route | default dict -}}
-{{-   if eq ($route.egress | default "direct") "environment" -}}
-{{-     $hops = concat $hops (list "environment" (include "countersign.port" ($route.endpoint | default ""))) -}}
-{{-   else if ne ($route.egress | default "direct") "direct" -}}
-{{-     $hops = append $hops (include "countersign.port" $route.egress) -}}
-{{-   else if hasPrefix "unix:" ($route.connect | default "") -}}
+{{- range $endpoint := include "countersign.endpoints" . | fromJsonArray -}}
+{{-   if eq ($endpoint.egress | default "direct") "environment" -}}
+{{-     $hops = concat $hops (list "environment" (include "countersign.port" ($endpoint.endpoint | default ""))) -}}
+{{-   else if ne ($endpoint.egress | default "direct") "direct" -}}
+{{-     $hops = append $hops (include "countersign.port" $endpoint.egress) -}}
+{{-   else if hasPrefix "unix:" ($endpoint.connect | default "") -}}
 {{-     $hops = append $hops "unix" -}}
 {{-   else -}}
-{{-     $hops = append $hops (include "countersign.port" ($route.connect | default $route.endpoint | default "")) -}}
+{{-     $hops = append $hops (include "countersign.port" ($endpoint.connect | default $endpoint.endpoint | default "")) -}}
 {{-   end -}}
-{{-   if and (not $route.ca_file) (hasPrefix "https:" (lower ($route.endpoint | default ""))) -}}
+{{-   if and (not $endpoint.ca_file) (hasPrefix "https:" (lower ($endpoint.endpoint | default ""))) -}}
 {{-     $hops = append $hops "platform-roots" -}}
 {{-   end -}}
 {{- end -}}
@@ -65,7 +75,8 @@ Where connections are made to: for each route and each issuer of tokens a port, 
 {{/* The directories of the files that the configuration names. JSON, in order. */}}
 {{- define "countersign.directories" -}}
 {{- $paths := list -}}
-{{- $tables := concat (values (.route | default dict)) (values (.key | default dict)) (list (.trace | default dict)) -}}
+{{- $tables := include "countersign.endpoints" . | fromJsonArray -}}
+{{- $tables = concat $tables (values (.key | default dict)) (list (.trace | default dict)) -}}
 {{- range $listener := .listener | default dict -}}
 {{-   $tables = append $tables ($listener.tls | default dict) -}}
 {{-   $tables = append $tables ($listener.service_account | default dict) -}}
