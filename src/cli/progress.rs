@@ -98,7 +98,7 @@ impl ToldWaits {
 
 fn log_line(wait: &UnderWay) {
     let seconds = wait.lasted.as_secs();
-    tracing::warn!(seconds, "still waiting for {} since {seconds} s", wait.what);
+    tracing::warn!(seconds, "still waiting for {} after {seconds} s", wait.what);
 }
 
 /// A line that moves is for a person who looks at it. A CI server keeps every state of it as a line.
@@ -168,7 +168,7 @@ fn plain(ended: &Receiver<Infallible>) {
                 // where standard error is closed, nobody waits for the line
                 let _may_be_closed = writeln!(
                     io::stderr(),
-                    "countersign: still waiting for {} since {seconds} s",
+                    "countersign: still waiting for {} after {seconds} s",
                     printable(&wait.what)
                 );
             }

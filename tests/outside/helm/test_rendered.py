@@ -212,8 +212,8 @@ def test_the_ports_that_may_be_reached_are_those_of_the_routes_and_no_private_ra
 
 
 def test_the_ports_of_fallbacks_may_be_reached_too():
-    fallback = '[{"endpoint":"https://importexport.eu.example:9443/"}]'
-    policy = the("NetworkPolicy", documents(GATEWAY, SECRET, settings=[f"config.route.importexport.fallback={fallback}"]))
+    fallback = 'config.route.importexport.fallback=[{"endpoint":"https://importexport.eu.example:9443/"}]'
+    policy = the("NetworkPolicy", documents(GATEWAY, SECRET, settings=[fallback]))
     _, endpoints, _ = policy["spec"]["egress"]
     assert [port["port"] for port in endpoints["ports"]] == [443, 9443]
 

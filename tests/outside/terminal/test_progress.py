@@ -124,7 +124,7 @@ def test_a_key_store_that_is_slow_has_a_moving_line_on_a_terminal_and_nothing_of
 def test_a_slow_store_is_told_of_once_by_a_plain_line_where_there_is_no_terminal(piped, configured, store):
     process = piped("keys", "test", "--config", configured(store.table))
     line = process.stderr.readline()
-    assert line.startswith("countersign: still waiting for key.main (") and line.endswith("since 5 s\n"), line
+    assert line.startswith("countersign: still waiting for key.main (") and line.endswith("after 5 s\n"), line
     store.let_go()
     out, err = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, err) == (0, "") and "waiting" not in out, (out, err)
@@ -142,7 +142,7 @@ def test_nothing_is_told_of_what_does_not_take_long(piped, configured, store, te
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"CI": "true"}])
 def test_no_line_moves_on_a_dumb_terminal_or_in_ci(terminal, configured, store, variables):
     shown = terminal("keys", "test", "--config", configured(store.table), columns=200, environment=variables)
-    shown.wait_for("countersign: still waiting for key.main", "since 5 s")
+    shown.wait_for("countersign: still waiting for key.main", "after 5 s")
     store.let_go()
     assert shown.end() == 0
     assert b"\x1b" not in shown.written and shown.written.count(b"waiting") == 1
@@ -170,7 +170,7 @@ def test_an_endpoint_that_does_not_answer_is_waited_for_by_name(terminal, piped,
     assert "waiting" not in shown.text()
     threading.Thread(target=store.let_go, daemon=True).start()
     process = piped("check", "--online", "--config", configuration)
-    assert process.stderr.readline() == "countersign: still waiting for the endpoint of route.main since 5 s\n"
+    assert process.stderr.readline() == "countersign: still waiting for the endpoint of route.main after 5 s\n"
     hang_up()
     process.communicate(timeout=TIMEOUT)
     assert process.returncode == 69
