@@ -50,6 +50,11 @@ def test_the_unsafe_blocks_are_those_that_the_page_lists():
     assert listed == counted
 
 
+def test_unsafe_code_is_forbidden_everywhere_else():
+    # no `allow` in the sources can take that back
+    assert MANIFEST["lints"]["rust"]["unsafe_code"] == "forbid"
+
+
 def test_every_fuzz_target_is_on_the_page():
     [table] = re.findall(r"(?ms)^\| target \|.*?\n\n", TEXT)
     targets = sorted(path.stem for path in (TOP / "tests/fuzz/targets").glob("*.rs"))

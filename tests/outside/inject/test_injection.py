@@ -240,3 +240,21 @@ def test_without_a_parameter_the_pod_is_refused_and_not_started_without_counters
     del params["data"][missing]
     with pytest.raises(Denied, match=missing):
         admit(created(pod()), params)
+
+
+def test_a_binding_refuses_and_does_not_only_record_also_where_its_parameters_are_missing():
+    place = {name: PARAMETERS["metadata"][name] for name in ("name", "namespace")}
+    bindings = [document for document in DOCUMENTS if document["kind"].endswith("Binding")]
+    assert {binding["spec"]["policyName"] for binding in bindings} == set(POLICIES)
+    for binding in bindings:
+        spec = binding["spec"]
+        if binding["kind"].startswith("Validating"):
+            assert spec["validationActions"] == ["Deny"], spec
+        if "paramKind" in POLICIES[spec["policyName"]]:
+            assert spec["paramRef"] == {**place, "parameterNotFoundAction": "Deny"}, spec
+
+
+def test_every_policy_is_about_the_kinds_of_the_core_group():
+    for name, spec in POLICIES.items():
+        for rule in spec["matchConstraints"]["resourceRules"]:
+            assert (rule["apiGroups"], rule["apiVersions"]) == ([""], ["v1"]), name

@@ -27,11 +27,18 @@ READY = "await 'curl -sf http://127.0.0.1:8022/readyz'; curl -sS http://127.0.0.
 
 # As its timer does, but at once.
 ROTATE = f"""
+cat >/tmp/calls <<'CALLS'
+for i in $(seq 300); do {CALL} >/dev/null || echo a call failed; done
+CALLS
+bash /tmp/calls & calls=$!
+lines() {{ cat /var/log/countersign/audit.jsonl* | grep -c '"action":"ListJobs"'; }}
+await '[ "$(lines)" -gt 50 ]'
 logrotate --force --state /tmp/rotated /etc/logrotate.d/countersign
-{CALL} >/dev/null
-await '[ -s /var/log/countersign/audit.jsonl ]'
+wait $calls
+await '[ "$(lines)" = 301 ]'
 echo "$(ls /var/log/countersign | wc -l) files"
-echo "$(cat /var/log/countersign/audit.jsonl* | grep -c '"action":"ListJobs"') calls"
+echo "$(lines) calls"
+[ "$(grep -c '"action":"ListJobs"' /var/log/countersign/audit.jsonl)" -gt 0 ] && echo some in the new file
 stat -c '%A' /var/log/countersign/audit.jsonl
 """
 

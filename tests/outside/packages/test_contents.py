@@ -98,8 +98,14 @@ def test_a_package_has_the_program_the_units_pages_completions_samples_and_licen
         "usr/share/doc/countersign/examples/config/gateway.toml",
     ]:
         assert path in found, path
-    assert [path for path in found if path.endswith("/_countersign")] and [path for path in found if "licences" in path]
+    assert [path for path in found if path.endswith("/_countersign")]
     assert not [path for path in found if "sysusers" in path], "the service has a user of its own only while it runs"
+
+
+def test_the_licences_in_a_package_are_those_of_the_archive(tree, stage):
+    [packed] = tree.rglob("licences.txt.gz")
+    # the test of the archive finds the licence of every crate in it
+    assert packed.read_bytes() == (stage / "usr/share/doc/countersign/licences.txt.gz").read_bytes()
 
 
 def test_the_units_of_a_package_are_those_of_the_repository(tree):

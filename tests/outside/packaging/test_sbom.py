@@ -16,6 +16,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from license_expression import get_spdx_licensing
 from project_env import PROJECT, TOP, VERSION
 
+NEVER = re.compile(rb"AGE-SECRET-KEY-1[0-9A-Z]{20}|-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/=\n]{64}")
 SYFT = pathlib.Path(sys.executable).parent / "syft"
 OURS = {"countersign", "secret-memory"}
 QUIET = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false"}
@@ -123,6 +124,13 @@ def test_neither_program_nor_papers_name_a_path_of_the_machine_that_built_them(d
             named = [name for name in private if name.encode() in content]
             # documents may speak of the home of root, and paths in a sample are a user's
             assert not [name for name in named if path.name == "countersign" or name == str(TOP)], (path, named)
+
+
+def test_no_private_key_is_in_the_archive(unpacked):
+    for path in filter(pathlib.Path.is_file, unpacked.rglob("*")):
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        assert not NEVER.search(content), path
 
 
 def test_the_same_program_has_the_same_bill(unpacked, sbom, dist, tmp_path):

@@ -101,10 +101,16 @@ def test_every_field_of_a_record_of_0_1_is_known_today(writer, name, schema):
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_every_metric_of_0_1_is_documented_today(writer):
+def test_every_metric_of_0_1_is_documented_today_with_its_labels(writer):
     page = (TOP / "docs/reference/metrics.md").read_text()
     samples = (DATA / f"{writer}metrics.txt").read_text()
     families = set(re.findall(r"^# TYPE (\w+) ", samples, re.M))
     assert len(families) >= 20
     gone = {family for family in families if not re.search(rf"`{family}(_total)?[`{{]", page)}
     assert not gone
+    for name, labels in sorted(set(re.findall(r"^(\w+)\{([^}]*)\} ", samples, re.M))):
+        family = next(one for one in (name, re.sub(r"_(bucket|sum|count|total)$", "", name)) if one in families)
+        # in one row or another: what a metric is, and what its labels are
+        rows = "".join(re.findall(rf"^\|.*`{family}(?:_total)?[`{{].*$", page, re.M))
+        kept = set(re.findall(r'(\w+)="', labels)) - {"le"}
+        assert not [label for label in kept if not re.search(rf"\b{label}\b", rows)], name
