@@ -58,8 +58,8 @@ def said(root, deb, older, tmp_path_factory):
         "audit": steps.AUDIT,
         "rotate": steps.ROTATE,
         "load": steps.BEGIN_LOAD,
-        "upgrade": steps.restarting("cp /given/new.deb /root/countersign.deb; apt-get install --yes "
-                                    "--no-install-recommends -o Dpkg::Options::=--force-confold /root/countersign.deb"),
+        "upgrade": steps.restarting("apt-get install --yes --no-install-recommends "
+                                    "-o Dpkg::Options::=--force-confold /given/new.deb"),
         "after upgrade": steps.SOME_MORE,
         "version": f"dpkg-query -W -f '${{Version}}\\n' countersign; grep -c '# mine$' {CONFIGURATION}",
         "restart": steps.restarting("systemctl restart countersign"),
