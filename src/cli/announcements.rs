@@ -229,6 +229,12 @@ fn dangers(settings: &Settings) {
             "danger_plaintext: whoever sees the traffic to the store can read its password and change rates"
         );
     }
+    for key in settings.keys.iter().filter(|key| key.may_be_read()) {
+        tracing::warn!(
+            key = %key.name,
+            "danger_readable_secret: whoever has the PIN can read the secret out of the token"
+        );
+    }
     for RouteEndpoint { route, endpoint, .. } in settings.routes.iter().flat_map(Route::endpoints) {
         if !endpoint.is_authentic() {
             tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");

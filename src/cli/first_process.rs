@@ -1,5 +1,5 @@
-//! Process 1, which countersign is in a container: the kernel lets no signal end it that it does not handle. Whoever
-//! stopped the container while keys are loaded would wait until they kill it.
+//! Signals for process 1, which countersign is in a container: the kernel drops SIGTERM and SIGINT there unless they
+//! are handled. Without this, a container that waits for keys could only be killed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -18,13 +18,13 @@ pub(crate) fn end_by_signals() {
     }
     let ended = ENDED_BY_SIGNALS.get_or_init(|| Arc::new(AtomicBool::new(true)));
     for signal in [SIGTERM, SIGINT] {
-        // where this is refused, the process is as deaf as without it
+        // if this fails, the signal is ignored, as before
         let _registered = register_conditional_shutdown(signal, 128 | signal, Arc::clone(ended));
     }
 }
 
-/// From here on the command handles these signals.
-pub(crate) fn handles_signals() {
+/// The command handles these signals itself from here on.
+pub(crate) fn leave_signals_to_command() {
     if let Some(ended) = ENDED_BY_SIGNALS.get() {
         ended.store(false, Ordering::SeqCst);
     }

@@ -126,6 +126,8 @@ fn exit_status(page: &mut String) {
             ExitCode::Configuration.number(),
             "The configuration, or a key, identity or certificate, cannot be used as it is.",
         ),
+        (130, "SIGINT ended it, as process 1 of a container."),
+        (143, "SIGTERM ended it, as process 1 of a container."),
     ];
     for (code, meaning) in codes {
         let _infallible = write!(page, ".TP\n{code}\n{}\n", escaped(meaning));

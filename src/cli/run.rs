@@ -274,7 +274,7 @@ impl Signals {
                 ("SIGSTKFLT", numbered(SignalNumber::STKFLT)?),
             ],
         };
-        first_process::handles_signals();
+        first_process::leave_signals_to_command();
         Ok(all)
     }
 

@@ -118,7 +118,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         // before the address is printed: its reader may send a signal at once
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| system(&e))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(|e| system(&e))?;
-        first_process::handles_signals();
+        first_process::leave_signals_to_command();
         let running = start(arguments.listen, transport).map_err(|e| not_started(&e))?;
         announce(&running, &trust, &ids, source).map_err(|e| system(&e))?;
         tokio::select! {

@@ -348,16 +348,14 @@ impl Handler for Proxy {
             Err(error) => self.fail(&error, record, &peer, exchange, notation.get()),
         };
         rate_limit_fields::add(&mut reply.fields, self.rate_limit_fields, &calls_left);
-        if is_get {
-            headers::forbid_storing(&mut reply.fields);
-        }
-        reply
+        if is_get { headers::unstored(reply) } else { reply }
     }
 
     fn refuse(&self, peer: Rc<PeerEvidence>, exchange: ExchangeGuard, fault: HeadFault) -> Reply<ResponseBody> {
         let mut record = ExchangeRecord::begin(Rc::clone(&self.listener), Rc::<PeerEvidence>::clone(&peer));
         record.audit = self.audit.begin();
-        self.fail(&fault.into(), record, &peer, exchange, None)
+        // a head with a fault does not always say whether it is a GET
+        headers::unstored(self.fail(&fault.into(), record, &peer, exchange, None))
     }
 
     fn greet(&self, peer: &PeerEvidence) {

@@ -3,6 +3,7 @@
 
 use http::HeaderName;
 
+use crate::downstream::Reply;
 use crate::http1::{Fields, NameSet, same_name};
 
 /// On responses of our own: whether the endpoint may have received the request.
@@ -32,7 +33,7 @@ pub enum WrittenOn {
     Every,
     /// Responses of our own, some or all.
     Own,
-    /// Every response to a GET.
+    /// Every response to a GET, and to a head with a fault.
     Get,
     /// Not applicable to one kind: the connection writes it where the body's framing needs it.
     Framing,
@@ -148,10 +149,10 @@ pub fn relay(fields: &mut Fields, request_id: &[u8]) {
     fields.push(REQUEST_ID, request_id);
 }
 
-/// Forbids caches to store the response to a GET. A cache on the way would answer the next one without any check of who
+/// A response to a GET, which no cache may store. A cache on the way would answer the next one without any check of who
 /// asks, and a call that changes something would not be made. What the endpoint says of its response to a POST, also to
 /// single kinds of caches (RFC 9213), is not about a GET.
-pub fn forbid_storing(fields: &mut Fields) {
+pub fn unstored<B>(mut reply: Reply<B>) -> Reply<B> {
     const ENDING: &[u8] = b"cache-control";
     let is_for_caches = |name: &[u8]| {
         let end = name.len().checked_sub(ENDING.len()).and_then(|start| name.get(start..));
@@ -159,8 +160,9 @@ pub fn forbid_storing(fields: &mut Fields) {
             || same_name(name, "surrogate-control")
             || same_name(name, "expires")
     };
-    fields.retain(|name| !is_for_caches(name));
-    fields.push("cache-control", b"no-store");
+    reply.fields.retain(|name| !is_for_caches(name));
+    reply.fields.push("cache-control", b"no-store");
+    reply
 }
 
 fn is_dropped(name: &[u8]) -> bool {
@@ -244,7 +246,7 @@ mod tests {
             let on = match on {
                 WrittenOn::Every => "every response",
                 WrittenOn::Own => "responses of countersign",
-                WrittenOn::Get => "responses to a `GET`",
+                WrittenOn::Get => "responses to a `GET`, refusals of a head",
                 WrittenOn::Framing => "as the body needs it",
             };
             let of_endpoint = match of_endpoint {

@@ -169,3 +169,16 @@ fn an_audit_that_cannot_be_opened_is_no_start() {
 fn get(address: SocketAddr, path: &str) -> String {
     Client::connect(address).call(&Draft::form("").line(&format!("GET {path} HTTP/1.1"))).text()
 }
+
+#[test]
+fn an_endpoint_gets_no_call_while_the_audit_cannot_be_written() {
+    let endpoint = Endpoint::obliging();
+    let proxy = Setup::to(&endpoint).more("[audit]\ntarget = \"file:/dev/full\"\n").start();
+    // its line had a place
+    proxy.post(FORM).expect(200);
+    proxy.log.wait_for("the failure", |line| line.contains("the audit cannot be written").then_some(()));
+    for _ in 0..3 {
+        proxy.assert_own(&proxy.post(FORM), 503, "ServiceUnavailable", "no");
+    }
+    assert_eq!(endpoint.requests().len(), 1);
+}

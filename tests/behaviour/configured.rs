@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use crate::harness::clients::client;
 use crate::harness::{Endpoint, FORM, ID, Outcome, Proxy, SECRET, Setup, Vault, program, started_by};
 use crate::untrusted::Authority;
 
@@ -252,15 +253,24 @@ fn the_environment_goes_before_the_file() {
 }
 
 #[test]
-fn what_weakens_security_is_warned_of_at_start() {
+fn what_weakens_security_is_warned_of_at_start_and_by_check() {
     let endpoint = Endpoint::obliging();
-    let proxy = Setup::to(&endpoint)
+    let setup = Setup::to(&endpoint)
         .more("[listener.wide]\naddress = \"0.0.0.0:0\"\nany_local = true\ndanger_beyond_loopback = true\n")
+        .more("[listener.clear]\naddress = \"0.0.0.0:0\"\nauthenticate = [\"token\"]\n")
+        .more("danger_cleartext_tokens = true\n")
         .more("[route.heat]\nendpoint = \"http://heat.example:8000/\"\nkey = \"main\"\npath = \"/heat\"\n")
         .more("danger_plaintext = true\n")
-        .start();
-    for (field, name, switch) in [("listener", "wide", "danger_beyond_loopback"), ("route", "heat", "danger_plaintext")]
-    {
+        .more(&client("reader", "allow = [\"*:*\"]"));
+    let switches = [
+        ("listener", "wide", "danger_beyond_loopback"),
+        ("listener", "clear", "danger_cleartext_tokens"),
+        ("route", "heat", "danger_plaintext"),
+    ];
+    let printed = succeeds(&mut setup.command("check"));
+    let proxy = setup.start();
+    for (field, name, switch) in switches {
+        assert!(printed.contains(&format!("DANGER {switch}")), "{switch} in {printed}");
         let warning = proxy.log.json("warning", |line| line["level"] == "WARN" && line[field] == name);
         assert!(warning["message"].as_str().unwrap().starts_with(switch), "{warning}");
     }

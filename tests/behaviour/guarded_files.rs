@@ -166,6 +166,25 @@ fn certificates_authorities_of_clients_revocation_lists_and_key_sets_are_guarded
         refused(&setup.clone().more(tables), &|| mode(&file, 0o666), &["listener.b: ", &words]);
         mode(&file, 0o644);
     }
+    let tls = format!("tls = {{ certificate = {:?}, private_key = {key:?} }}", path("tls.pem"));
+    let proxy = setup.clone().listener(&tls).start();
+    mode(&path("tls.pem"), 0o666);
+    proxy.signal(rustix::process::Signal::HUP);
+    proxy.log.wait_for("the refusal", |line| {
+        let is_kept = line.contains("the last good ones stay in use");
+        (is_kept && line.contains("tls.pem can be written by others")).then_some(())
+    });
+}
+
+#[test]
+fn a_store_of_authorities_that_the_environment_names_is_guarded() {
+    let setup = Setup::to_url("https://127.0.0.1:9/");
+    let store = setup.vault_path("store.pem");
+    fs::write(&store, Authority::new().pem).unwrap();
+    mode(&store, 0o666);
+    let outcome = Outcome::of(setup.command("check").env("SSL_CERT_FILE", &store), "");
+    assert_eq!(outcome.code, 77, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("store.pem can be written by others (mode 0666)"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -240,10 +259,10 @@ fn danger_writable_files_is_warned_of_and_does_not_vouch_for_the_file_that_it_st
     let shown = Outcome::of(command.env("COUNTERSIGN__PROCESS__DANGER_WRITABLE_FILES", "true"), "").succeeded();
     assert!(shown.contains("DANGER danger_writable_files"), "{shown}");
     // a secret stays one
-    mode(&setup.vault_path("identity"), 0o640);
+    mode(&setup.vault_path("identity"), 0o644);
     let outcome = Outcome::of(command.env("COUNTERSIGN__PROCESS__DANGER_WRITABLE_FILES", "true"), "");
-    lchown(setup.vault_path("identity"), Some(0), Some(54321)).unwrap();
-    assert!(outcome.code == 77 || rustix::process::getegid().is_root(), "{}", outcome.stderr);
+    assert_eq!(outcome.code, 77, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("identity is open to others (mode 0644)"), "{}", outcome.stderr);
 }
 
 #[test]

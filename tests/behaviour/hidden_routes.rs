@@ -206,3 +206,20 @@ fn a_reload_hides_routes_and_shows_them_again() {
     proxy.reload(&setup);
     proxy.assert_own(&call(), 403, "AccessDenied", "no");
 }
+
+#[test]
+fn all_that_a_stranger_learns_of_hidden_routes_is_the_largest_limit() {
+    let large = "[route.large]\nendpoint = \"http://127.0.0.1:9\"\nkey = \"main\"\npath = \"/large\"\n\
+        limits.body = \"2 MiB\"\n";
+    let endpoint = Endpoint::obliging();
+    let told = |more: &str| {
+        let deny = "deny = [\"by-host:*\", \"by-path:*\", \"by-scope:*\", \"large:*\"]";
+        let mut setup = with_agent(Setup::to(&endpoint), if more.is_empty() { "" } else { deny });
+        setup.callers = "authenticate = [\"token\", \"issued-key\"]";
+        let proxy = setup.listener(HIDE).more(more).start();
+        let call = Draft::form("").unframed().field("Content-Length", "99999999");
+        proxy.call(&call).expect(413).element("Message")
+    };
+    let with = told(&format!("{HIDDEN}{large}"));
+    assert!(told("").contains("262144 bytes") && with.contains("2097152 bytes"), "{with}");
+}

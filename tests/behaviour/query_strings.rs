@@ -176,6 +176,7 @@ fn a_query_string_has_the_limits_of_a_body_and_is_told_which() {
     assert!(many.element("Message").contains("`limits.parameters`"), "{}", many.text());
     let endless = refused(&proxy, &get(&filled(40_000)), 414, "ProxyRequestTooLarge");
     assert!(endless.element("Message").contains("in the body of a POST"), "{}", endless.text());
+    assert_eq!(endless.head.all("cache-control"), ["no-store"], "caches may store a 414");
     assert_eq!(endpoint.requests().len(), 2);
 }
 

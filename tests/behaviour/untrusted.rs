@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_tim
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::harness::{After, CREATE, Draft, Endpoint, FORM, ID, SECRET, Setup, endpoint};
+use crate::harness::{After, CREATE, Draft, Endpoint, FORM, ID, Outcome, SECRET, Setup, endpoint};
 
 /// An authority made for one test.
 pub struct Authority {
@@ -242,4 +242,15 @@ fn the_name_in_the_handshake_is_the_configured_one() {
     let impostor = Draft::form(FORM).field("X-Forwarded-Host", "elsewhere.example");
     proxy.call(&impostor).expect(200);
     assert_eq!(asking.recv_timeout(crate::harness::PATIENCE).unwrap().as_deref(), Some("localhost"));
+}
+
+#[test]
+fn a_check_online_sends_nothing_to_an_endpoint_that_is_not_trusted() {
+    let endpoint = obliging(Authority::new().server(&["127.0.0.1"], VALID));
+    let setup = Setup::to(&endpoint).trusting(&Authority::new().pem);
+    let setup = setup.route("probe = \"Action=ListJobs&Version=2010-06-03\"");
+    let outcome = Outcome::of(&mut setup.command("check --online"), "");
+    assert_eq!(outcome.code, 69, "{outcome:?}");
+    assert!(endpoint.connections() > 0);
+    assert_eq!(endpoint.requests().len(), 0);
 }

@@ -47,6 +47,8 @@ fn the_process_that_is_confined() {
     attempt("write where one may only read", || File::create(directory.join("read/new")));
     attempt("write outside", || File::create(directory.join("new")));
     attempt("remove a file that was written", || fs::remove_file(directory.join("write/old")));
+    attempt("shorten a file that was written", || File::create(directory.join("write/old")));
+    attempt("rename a file that was written", || fs::rename(directory.join("write/old"), directory.join("write/new")));
     attempt("remove what may be removed", || fs::remove_file(directory.join("sockets/old")));
     attempt("remove a file outside", || fs::remove_file(&outside));
     attempt("connect to a listed port", || TcpStream::connect(("127.0.0.1", listed)));
@@ -135,6 +137,8 @@ fn what_is_not_listed_is_refused_and_what_is_listed_works() {
         "write where one may only read: PermissionDenied",
         "write outside: PermissionDenied",
         "remove a file that was written: PermissionDenied",
+        "shorten a file that was written: PermissionDenied",
+        "rename a file that was written: Unsupported",
         "remove what may be removed: ok",
         "remove a file outside: PermissionDenied",
         "connect to a listed port: ok",

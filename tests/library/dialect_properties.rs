@@ -138,7 +138,7 @@ proptest! {
     }
 }
 
-/// By chance alone, a name would meet the one dialect that treats it otherwise too seldom.
+/// The random property above rarely meets a name that only one dialect treats differently.
 #[test]
 fn every_name_that_means_something_to_a_dialect_is_treated_by_all_as_their_servers_do() {
     for dialect in Dialect::ALL {

@@ -100,7 +100,8 @@ fn examine(arguments: &Arguments, found: &mut Findings) -> Result<(), Failure> {
         route_section(found, route, &expiring);
     }
     for key in keys {
-        key_section(found, key, &expiring);
+        let may_be_read = settings.keys.iter().any(|it| it.may_be_read() && it.name.as_str() == key.slot.name());
+        key_section(found, key, may_be_read, &expiring);
     }
     built.tell_what_is_left_out(found);
     admin_sections(found, settings, &rehearsed);
@@ -214,6 +215,9 @@ fn route_section(found: &mut Findings, route: &Route, expiring: &[Expiring]) {
 /// How an endpoint is reached and known.
 fn reached(section: &mut Section, endpoint: &RouteEndpoint<'_>, expiring: &[Expiring]) {
     endpoint_tls::describe(section, &endpoint.endpoint.transport);
+    if !endpoint.endpoint.is_authentic() {
+        section.danger("danger_plaintext: signed requests cross the network unprotected");
+    }
     warn_of_expiry(section, &endpoint.table(), expiring);
     egress::describe(section, endpoint.egress);
 }
@@ -227,8 +231,11 @@ fn is_to_be_proven(key: &WatchedKey) -> bool {
     key.slot.generation() == 0 && key.slot.has_proof() && key.slot.trouble().is_none()
 }
 
-fn key_section(found: &mut Findings, key: &WatchedKey, expiring: &[Expiring]) {
+fn key_section(found: &mut Findings, key: &WatchedKey, may_be_read: bool, expiring: &[Expiring]) {
     let section = found.section(Kind::Key, Some(&key.slot.name()), key.store.describe());
+    if may_be_read {
+        section.danger("danger_readable_secret: whoever has the PIN can read the secret out of the token");
+    }
     if is_to_be_proven(key) {
         section.detail("is used once the endpoint has answered the probe of its routes");
         return;

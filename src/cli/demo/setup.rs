@@ -137,7 +137,7 @@ impl Interrupts {
     pub(super) fn new() -> Result<Self, Failure> {
         let handle = |kind| signal(kind).map_err(|e| system(&e));
         let both = Self { interrupt: handle(SignalKind::interrupt())?, terminate: handle(SignalKind::terminate())? };
-        first_process::handles_signals();
+        first_process::leave_signals_to_command();
         Ok(both)
     }
 

@@ -15,6 +15,14 @@ pub struct Key {
     pub store: KeyStore,
 }
 
+impl Key {
+    /// Whether whoever has the PIN may read the secret out of the token (`danger_readable_secret`).
+    #[must_use]
+    pub fn may_be_read(&self) -> bool {
+        matches!(&self.store, KeyStore::Pkcs11(store) if store.readable != ReadableSecret::Refuse)
+    }
+}
+
 /// `kind`, and what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyStore {

@@ -254,7 +254,8 @@ def test_a_key_whose_secret_can_be_read_is_refused_unless_that_is_accepted(token
     checked = check(token, countersign_bin, tmp_path)
     assert checked.returncode == 78 and "danger_readable_secret" in checked.stderr, checked.stderr
     accepted = token.table(KEY_ID, more="danger_readable_secret = true")
-    assert check(token, countersign_bin, tmp_path, accepted).returncode == 0
+    checked = check(token, countersign_bin, tmp_path, accepted)
+    assert checked.returncode == 0 and "DANGER danger_readable_secret" in checked.stdout, checked
 
 
 @pytest.mark.parametrize("value", [SESSION_HANDLE_INVALID, USER_NOT_LOGGED_IN])

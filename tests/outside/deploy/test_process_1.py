@@ -85,7 +85,7 @@ def key(tmp_path):
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_a_signal_ends_process_1_while_it_waits_for_a_key(first, configured, command, number, code):
     process = first(command, "--config", configured(SLOW))
-    eventually(process.started, "the program of the key was not started")
+    eventually(process.started, "the process of the key store was not started")
     assert process.end_by(number) == code
 
 

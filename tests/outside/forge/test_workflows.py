@@ -130,7 +130,8 @@ def test_what_compiles_or_tests_can_write_nothing_and_sees_no_secret():
         if "write" in job["permissions"].values() or "secrets." in text:
             found += 1
             assert set(re.findall(r"(?:packaging|tests|\.ci)/[\w./-]+", text)) <= harmless, f"{workflow}: {name}"
-            assert not re.search(r"\b(cargo|rustc|make|cc|gcc)\b", text), f"{workflow}: {name}"
+            commands = "\n".join(step.get("run", "") for step in job["steps"])
+            assert not re.search(r"\b(cargo|rustc|make|cc|gcc)\b", commands), f"{workflow}: {name}"
             assert job["environment"] == "release", f"{workflow}: {name}: a maintainer has to confirm it"
     assert found == len(MAY)
     for workflow, document in WORKFLOWS.items():

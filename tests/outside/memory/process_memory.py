@@ -3,14 +3,17 @@
 Needs root: countersign does not let its own user read it.
 """
 
+import contextlib
 import hmac
 import os
 import pathlib
+import re
 import struct
 
 # a fragment of a secret this long gives away what the rest could be tried for
 FRAGMENT = 12
 CHUNK = 1 << 20
+LIBRARY = re.compile(r"\.so(\.\d+)*( \(deleted\))?$")
 ZEROS = bytes(CHUNK + 64)
 
 
@@ -18,8 +21,9 @@ def family(pid):
     """A process and those it started, and theirs."""
     yield pid
     for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            yield from family(int(child))
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            for child in children.read_text().split():
+                yield from family(int(child))
 
 
 # of VmFlags in /proc/PID/smaps (proc_pid_smaps(5)), those that say how memory is kept
@@ -29,19 +33,19 @@ GUARDS = {"lo": "locked", "dd": "not dumped", "dc": "not inherited"}
 def mappings(pid):
     """Every mapping that the process itself can read: what it is, its first address and the one behind its last. The
     program and its libraries are left out where they are what the file has: the process has written nothing there."""
-    area = written = None
+    area, written = None, False
     program = os.readlink(f"/proc/{pid}/exe")
     for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
         field, *rest = line.split(maxsplit=5)
         if not field.endswith(":"):
-            area = field, rest
-        elif field == "Anonymous:":
+            area, written = (field, rest), False
+        elif field in ("Anonymous:", "Swap:"):
             # a page of a private file mapping that was written to is the process's own
-            written = rest[0] != "0"
+            written = written or rest[0] != "0"
         elif field == "VmFlags:":
             addresses, (rights, _, _, _, *path) = area
-            is_code = path and (path[0] == program or ".so" in path[0])
-            if is_code and "w" not in rights and not written:
+            is_code = path and (path[0] == program or LIBRARY.search(path[0]))
+            if is_code and rights[1:] in ("-xp", "--p") and not written:
                 continue
             flags = line.split()[1:]
             guards = ", ".join(word for flag, word in GUARDS.items() if flag in flags)
@@ -59,7 +63,9 @@ class Memory:
         self.parts = []
         self.unreadable = []
         for pid in pids:
-            self._read(pid)
+            # a program of a key store may have ended since it was listed
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                self._read(pid)
         scanned = sum(len(data) for _, data in self.parts)
         assert scanned > 1 << 20, f"only {scanned} bytes of memory could be read"
 

@@ -2,6 +2,7 @@
 would."""
 
 import contextlib
+import ctypes
 import datetime
 import errno
 import mmap
@@ -200,6 +201,22 @@ def test_the_search_finds_what_is_there():
     needles = key.secrets() | key.states() | key.tokens()
     found = {line.split(" in ")[0] for line in Memory([os.getpid()]).find(needles)}
     assert found == set(needles)
+
+
+def test_the_search_looks_into_a_library_that_was_written_to_and_closed_again(tmp_path):
+    """Not into one that is what its file has: the process has put nothing there."""
+    library = tmp_path / "example.so"
+    library.write_bytes(b"x" * mmap.PAGESIZE)
+    needle = secrets.token_bytes(16)
+    with library.open("r+b") as file, mmap.mmap(file.fileno(), mmap.PAGESIZE, access=mmap.ACCESS_COPY) as memory:
+        start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        for content in (b"", needle):
+            memory[: len(content)] = content
+            assert root.LIBC.mprotect(ctypes.c_void_p(start), mmap.PAGESIZE, mmap.PROT_READ) == 0
+            is_searched = str(library) in "".join(name for name, *_ in mappings(os.getpid()))
+            found = [line for line in Memory([os.getpid()]).find({"it": [needle]}) if str(library) in line]
+            assert (is_searched, bool(found)) == (bool(content), bool(content))
+            assert root.LIBC.mprotect(ctypes.c_void_p(start), mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE) == 0
 
 
 def present(service, needles):

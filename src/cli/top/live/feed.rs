@@ -125,7 +125,7 @@ pub(super) fn take_signals(events: Sender<Event>) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut quit = signal(SignalKind::quit())?;
     drop(entered);
-    first_process::handles_signals();
+    first_process::leave_signals_to_command();
     let take = move || {
         runtime.block_on(async {
             tokio::select! {

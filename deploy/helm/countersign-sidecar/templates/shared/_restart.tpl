@@ -59,7 +59,8 @@ JSON, in order.
 {{-   else if hasPrefix "unix:" ($endpoint.connect | default "") -}}
 {{-     $hops = append $hops "unix" -}}
 {{-   else -}}
-{{-     $hops = append $hops (include "countersign.port" ($endpoint.connect | default $endpoint.endpoint | default "")) -}}
+{{-     $target := $endpoint.connect | default $endpoint.endpoint | default "" -}}
+{{-     $hops = append $hops (include "countersign.port" $target) -}}
 {{-   end -}}
 {{-   if and (not $endpoint.ca_file) (hasPrefix "https:" (lower ($endpoint.endpoint | default ""))) -}}
 {{-     $hops = append $hops "platform-roots" -}}
