@@ -244,7 +244,8 @@ def test_connections_that_owe_their_header_make_way_for_new_ones(serve):
         silent[-1].sendall(SIGNATURE[:3])
         for _ in range(4):
             assert answered(served, header() + request())[0] == 200
-        assert served.metric('countersign_evicted_connections_total{listener="local",rank="stranger"}') >= 4
+        evicted = 'countersign_evicted_connections_total{listener="local",rank="stranger"}'
+        eventually(lambda: served.metric(evicted) >= 4, "four of them gave way")
     finally:
         for connection in silent:
             connection.close()
@@ -398,7 +399,7 @@ def test_haproxy_passes_its_clients_on_and_checks_health_for_itself(serve, hapro
     port = haproxy(f"server one {LOOPBACK}:{served.port} send-proxy-v2 check inter 100ms")
     status, body = curl_status("--data", FORM, "--interface", OTHER, f"http://{LOOPBACK}:{port}/")
     assert (status, "<ListJobsResponse" in body) == (200, True), body
-    peers = [line["peer"] for line in served.exchanges()]
+    peers = [line["peer"] for line in eventually(served.exchanges, "its line in the log")]
     assert any(peer.startswith(f"{OTHER}:") and f",via={LOOPBACK}:" in peer for peer in peers), peers
     assert served.turned_away("no_proxy_header") == served.turned_away("bad_proxy_header") == []
 
@@ -416,7 +417,7 @@ def test_haproxy_adds_fields_of_tls_and_a_checksum(serve, haproxy, certificates)
     url = f"https://{LOOPBACK}:{secure}/"
     status, body = curl_status("--data", FORM, "--cacert", f"{certificates}/server.pem", url)
     assert (status, "<ListJobsResponse" in body) == (200, True), body
-    assert ",via=" in served.exchanges()[-1]["peer"]
+    assert ",via=" in eventually(served.exchanges, "its line in the log")[-1]["peer"]
 
 
 def test_haproxy_with_version_1_or_without_a_header_reaches_nobody(serve, haproxy):
