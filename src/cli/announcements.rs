@@ -6,6 +6,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use super::config_file::Found;
+use super::dangers::{PLAINTEXT_ROUTE, READABLE_SECRET};
 use super::progress::ToldWaits;
 use crate::app::build::share_summary::summaries;
 use crate::app::expiry::{self, Expiring};
@@ -230,14 +231,11 @@ fn dangers(settings: &Settings) {
         );
     }
     for key in settings.keys.iter().filter(|key| key.may_be_read()) {
-        tracing::warn!(
-            key = %key.name,
-            "danger_readable_secret: whoever has the PIN can read the secret out of the token"
-        );
+        tracing::warn!(key = %key.name, "{READABLE_SECRET}");
     }
     for RouteEndpoint { route, endpoint, .. } in settings.routes.iter().flat_map(Route::endpoints) {
         if !endpoint.is_authentic() {
-            tracing::warn!(route = %route.name, "danger_plaintext: signed requests cross the network unprotected");
+            tracing::warn!(route = %route.name, "{PLAINTEXT_ROUTE}");
         }
     }
 }

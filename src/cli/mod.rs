@@ -8,6 +8,7 @@ mod clients;
 mod completions;
 mod config;
 mod config_file;
+mod dangers;
 mod demo;
 pub mod exit;
 mod explain;

@@ -182,9 +182,12 @@ fn a_store_of_authorities_that_the_environment_names_is_guarded() {
     let store = setup.vault_path("store.pem");
     fs::write(&store, Authority::new().pem).unwrap();
     mode(&store, 0o666);
-    let outcome = Outcome::of(setup.command("check").env("SSL_CERT_FILE", &store), "");
-    assert_eq!(outcome.code, 77, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("store.pem can be written by others (mode 0666)"), "{}", outcome.stderr);
+    let command = |subcommand: &str| {
+        let mut command = setup.command(subcommand);
+        command.env("SSL_CERT_FILE", &store);
+        command
+    };
+    both_refuse(&command, &["store.pem can be written by others (mode 0666)"]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use self::findings::{Findings, Kind, Section};
 use self::listener::listener_section;
 use self::section_notes::{circumstances, warn_of_expiry};
 use super::config_file::{ConfigFile, Found};
+use super::dangers::{PLAINTEXT_ROUTE, READABLE_SECRET};
 use super::exit::{ExitCode, Failure, FaultLine};
 use super::format::{Format, FormatOption};
 use super::live;
@@ -216,7 +217,7 @@ fn route_section(found: &mut Findings, route: &Route, expiring: &[Expiring]) {
 fn reached(section: &mut Section, endpoint: &RouteEndpoint<'_>, expiring: &[Expiring]) {
     endpoint_tls::describe(section, &endpoint.endpoint.transport);
     if !endpoint.endpoint.is_authentic() {
-        section.danger("danger_plaintext: signed requests cross the network unprotected");
+        section.danger(PLAINTEXT_ROUTE);
     }
     warn_of_expiry(section, &endpoint.table(), expiring);
     egress::describe(section, endpoint.egress);
@@ -234,7 +235,7 @@ fn is_to_be_proven(key: &WatchedKey) -> bool {
 fn key_section(found: &mut Findings, key: &WatchedKey, may_be_read: bool, expiring: &[Expiring]) {
     let section = found.section(Kind::Key, Some(&key.slot.name()), key.store.describe());
     if may_be_read {
-        section.danger("danger_readable_secret: whoever has the PIN can read the secret out of the token");
+        section.danger(READABLE_SECRET);
     }
     if is_to_be_proven(key) {
         section.detail("is used once the endpoint has answered the probe of its routes");
